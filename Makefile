@@ -1,0 +1,56 @@
+# The verbs. Each installs what it needs first; a fresh checkout needs Python and nothing else.
+#
+#   make demo        the main job, on a local ECR: wait, put under prod, deploy by digest
+#   make test        the tests
+#   make check       format, lint, types, import contracts
+#   make test-floor  the tests on the lowest supported Airflow and amazon provider
+#   make docs        the documentation, to docs/_build/html
+#   make bench       the benchmarks
+#   make ui          a full Airflow with a local ECR and the example DAGs, on loopback
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FLOOR := .venv-floor
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check test-floor docs bench ui clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt tools/install.sh
+	@PYTHON=$(PYTHON) sh tools/install.sh $(VENV) constraints.txt test check docs
+
+$(FLOOR)/.installed: pyproject.toml constraints-floor.txt tools/install.sh
+	@PYTHON=$(PYTHON) sh tools/install.sh $(FLOOR) constraints-floor.txt test
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-floor: $(FLOOR)/.installed
+	$(FLOOR)/bin/python -m pytest
+
+docs: $(VENV)/.installed
+	$(BIN)/sphinx-build -W -n --keep-going -q docs docs/_build/html
+	@echo "The documentation is in docs/_build/html/index.html"
+
+bench: $(VENV)/.installed
+	@$(BIN)/python -m benchmarks
+
+ui: $(VENV)/.installed
+	@$(BIN)/python -m demo.ui
+
+clean:
+	rm -rf $(VENV) $(FLOOR) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

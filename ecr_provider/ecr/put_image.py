@@ -1,0 +1,197 @@
+"""Put an image under tags: look once, decide, then write what has to move and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.put_plan import (
+    Guard,
+    Outcome,
+    PutPlan,
+    PutRequest,
+    TagMove,
+    decide,
+    text_or_none,
+    whereabouts,
+)
+from ecr_provider.ecr.repository import EcrRepository, Image
+from ecr_provider.exceptions import (
+    DigestMismatchError,
+    EcrCallError,
+    EcrProviderError,
+    ImageAlreadyExistsError,
+    ImageInaccessibleError,
+    ImageNotFoundError,
+    LayersNotFoundError,
+    LostRaceError,
+    PartialPutError,
+    TagImmutableError,
+)
+from ecr_provider.oci import Digest, Manifest
+
+#: Right after a push, PutImage may not see a layer for some hundred milliseconds; six tries span three seconds.
+_LAYER_TRIES: Final = 6
+_LAYER_FIRST_WAIT: Final = 0.1
+
+
+def plan_put(repository: EcrRepository, request: PutRequest) -> PutPlan:
+    """Look at the source and at every target, in one BatchGetImage, and decide.
+
+    :raises DigestMismatchError: the image does not have the digest that the request demands.
+    :raises PreconditionFailedError: a tag does not point where the guard says.
+    :raises EcrCallError: the source cannot be read, or what a tag points at cannot be known.
+    """
+    targets = _targets(request)
+    if isinstance(request.source, ImageIdentifier):
+        reading = repository.read([request.source, *targets.values()])
+        manifest = _found_manifest(repository, reading[request.source])
+        _demand(request.digest, manifest)
+    else:
+        manifest = request.source
+        _demand(request.digest, manifest)
+        reading = repository.read(targets.values())
+    current = {tag: _points_at(repository, it, reading[it], request.guard) for tag, it in targets.items()}
+    registry_id = next((image.registry_id for image in reading.values() if isinstance(image, Image)), None)
+    return PutPlan(manifest, decide(manifest.digest, current, request.guard), request.guard, registry_id)
+
+
+def _targets(request: PutRequest) -> dict[str | None, ImageIdentifier]:
+    if request.tags:
+        return {tag: ImageIdentifier(tag=tag) for tag in request.tags}
+    if isinstance(request.source, ImageIdentifier):
+        return {None: request.source}
+    return {None: ImageIdentifier(request.source.digest)}
+
+
+def _found_manifest(repository: EcrRepository, result: Image | EcrCallError) -> Manifest:
+    if isinstance(result, EcrCallError):
+        raise result
+    return repository.manifest_of(result)
+
+
+def _demand(digest: Digest | None, manifest: Manifest) -> None:
+    if digest not in (None, manifest.digest):
+        raise DigestMismatchError(
+            f"The manifest's digest is {manifest.digest}, but image_digest says {digest}; nothing was put. "
+            "A changed byte, such as a newline at the end, makes another image: take the manifest as it was stored.",
+            expected=str(digest),
+            actual=str(manifest.digest),
+        )
+
+
+def _points_at(
+    repository: EcrRepository, target: ImageIdentifier, result: Image | EcrCallError, guard: Guard | None
+) -> Digest | None:
+    """Return the digest behind a target, asking again where BatchGetImage leaves it open.
+
+    An archived image cannot be read, but its tag is taken: only DescribeImages tells by which digest.
+    """
+    if isinstance(result, Image):
+        return result.digest
+    if isinstance(result, ImageInaccessibleError):
+        return repository.describe_image(target).digest
+    if not isinstance(result, ImageNotFoundError):
+        raise result
+    # Whether ECR calls an archived image "not found" here is not documented; a guard must not depend on it.
+    return _described(repository, target) if guard == Guard(None) else None
+
+
+def _described(repository: EcrRepository, target: ImageIdentifier) -> Digest | None:
+    try:
+        return repository.describe_image(target).digest
+    except ImageNotFoundError:
+        return None
+
+
+def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[float], None] = time.sleep) -> str:
+    """Put the manifest under every tag that has to move, one PutImage each, and stop at the first failure.
+
+    :param sleep: how to wait between tries, in seconds.
+    :return: the registry id.
+    :raises PartialPutError: a tag failed after others were put.
+    :raises LostRaceError: a guarded tag was put and then points elsewhere.
+    :raises EcrCallError: ECR refused or failed the call.
+    """
+    registry_id = plan.registry_id
+    for position, move in enumerate(plan.moves):
+        if move.outcome is Outcome.UNCHANGED:
+            continue
+        try:
+            registry_id = _put(repository, plan.manifest, move.tag, sleep)
+            if plan.guard:
+                _check_still_ours(repository, plan.manifest.digest, move)
+        except EcrProviderError as error:
+            if len(plan.moves) == 1:
+                raise
+            raise _partial(repository, plan, position, error) from error
+    if registry_id is None:
+        raise AssertionError("a plan without a known image has something to put")
+    return registry_id
+
+
+def _put(repository: EcrRepository, manifest: Manifest, tag: str | None, sleep: Callable[[float], None]) -> str:
+    tries = Retrying(
+        retry=retry_if_exception_type(LayersNotFoundError),
+        stop=stop_after_attempt(_LAYER_TRIES),
+        wait=wait_exponential_jitter(_LAYER_FIRST_WAIT, jitter=_LAYER_FIRST_WAIT),
+        sleep=sleep,
+        reraise=True,
+    )
+    try:
+        return tries(repository.put_image, manifest, tag)
+    except EcrCallError as error:
+        if error.retryable or isinstance(error, (ImageAlreadyExistsError, TagImmutableError)):
+            return _settled(repository, manifest, tag, error)
+        raise
+
+
+def _settled(repository: EcrRepository, manifest: Manifest, tag: str | None, error: EcrCallError) -> str:
+    """Decide by what the registry holds now whether a failed PutImage was applied all the same.
+
+    A write whose answer was lost is repeated by the SDK, which then sees its own work refused as already there;
+    and ECR words "this very image has this tag" in two ways. Equal digests are success either way.
+    """
+    target = ImageIdentifier(tag=tag) if tag is not None else ImageIdentifier(manifest.digest)
+    try:
+        there = repository.get_image(target)
+    except EcrCallError as unreadable:
+        raise error from unreadable
+    if there.digest == manifest.digest:
+        return there.registry_id
+    raise type(error)(
+        f"{error} The tag points at {there.digest}; the image to put is {manifest.digest}.",
+        operation=error.operation,
+        code=error.code,
+        request_id=error.request_id,
+    ) from error
+
+
+def _check_still_ours(repository: EcrRepository, digest: Digest, move: TagMove) -> None:
+    tag = str(move.tag)
+    there = repository.read([ImageIdentifier(tag=tag)])[ImageIdentifier(tag=tag)]
+    actual = there.digest if isinstance(there, Image) else None
+    if actual != digest:
+        raise LostRaceError(
+            f"Tag {tag!r} was put on {digest}, and right after that it {whereabouts(actual)}: another writer "
+            "came in between. Find out who else moves this tag; nothing was undone.",
+            image_tag=tag,
+            expected=str(digest),
+            actual=text_or_none(actual),
+        )
+
+
+def _partial(repository: EcrRepository, plan: PutPlan, position: int, error: EcrProviderError) -> PartialPutError:
+    tags = [str(move.tag) for move in plan.moves]
+    put, not_put = tuple(tags[:position]), tuple(tags[position:])
+    return PartialPutError(
+        f"Of the tags of {repository}@{plan.manifest.digest}, done: {', '.join(put) or 'none'}; "
+        f"not done: {', '.join(not_put)}. A retry finishes the rest. The first that failed: {error}",
+        put=put,
+        not_put=not_put,
+        retryable=error.retryable,
+    )

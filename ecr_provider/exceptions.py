@@ -1,0 +1,179 @@
+"""Every error of this package, on one screen.
+
+::
+
+    EcrProviderError
+      InvalidInputError              also a ValueError: an argument, before any call
+        InvalidDigestError
+        InvalidReferenceError
+        InvalidManifestError
+      ConnectionNotFoundError        the Airflow connection
+      DigestMismatchError            expected, actual
+      PreconditionFailedError        image_tag, expected, actual: the tag is not where it was expected
+        LostRaceError                another writer moved the tag after our own write
+      PartialPutError                some tags were put, some were not
+      EcrCallError                   operation, code, request_id: ECR's answer to one call
+        RepositoryNotFoundError
+        ImageNotFoundError
+        ImageInaccessibleError       archived, or being restored
+        ImageAlreadyExistsError
+        TagImmutableError
+        ImageDigestRejectedError
+        LayersNotFoundError
+        ReferencedImagesNotFoundError
+        InvalidRequestError
+        QuotaExceededError
+        KmsKeyError
+        AccessDeniedError
+        ThrottledError               retryable
+        ServiceFaultError            retryable
+
+A message names the value, the rule that it broke and what to do. ``retryable`` tells whether the same call
+may succeed later; the operators and sensors fail a task at once for everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+
+class EcrProviderError(Exception):
+    """Anything that this package raises on purpose."""
+
+    retryable: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with `args` alone, which keyword-only facts do not survive.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+_E = TypeVar("_E", bound=EcrProviderError)
+
+
+def _rebuild(cls: type[_E], args: tuple[Any, ...], facts: dict[str, Any]) -> _E:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(facts)
+    return error
+
+
+class InvalidInputError(EcrProviderError, ValueError):
+    """An argument breaks a rule; nothing was called."""
+
+
+class InvalidDigestError(InvalidInputError):
+    """The text is not an OCI digest."""
+
+
+class InvalidReferenceError(InvalidInputError):
+    """The text is not an image reference, a repository name, a tag or a registry."""
+
+
+class InvalidManifestError(InvalidInputError):
+    """The bytes are not an image manifest or an image index that can be released."""
+
+
+class ConnectionNotFoundError(EcrProviderError):
+    """The named Airflow connection does not exist."""
+
+
+class DigestMismatchError(EcrProviderError):
+    """Content does not have the digest that it should have."""
+
+    def __init__(self, message: str, *, expected: str, actual: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class PreconditionFailedError(EcrProviderError):
+    """A tag does not point where ``expected_current_digest`` says; it was left alone."""
+
+    def __init__(self, message: str, *, image_tag: str, expected: str | None, actual: str | None) -> None:
+        super().__init__(message)
+        self.image_tag = image_tag
+        self.expected = expected
+        self.actual = actual
+
+
+class LostRaceError(PreconditionFailedError):
+    """A tag was put, and read back pointing elsewhere: another writer came after."""
+
+
+class PartialPutError(EcrProviderError):
+    """Some of several tags were put before one failed; a retry finishes the rest."""
+
+    def __init__(self, message: str, *, put: tuple[str, ...], not_put: tuple[str, ...], retryable: bool) -> None:
+        super().__init__(message)
+        self.put = put
+        self.not_put = not_put
+        self.retryable = retryable
+
+
+class EcrCallError(EcrProviderError):
+    """ECR refused or failed a call."""
+
+    def __init__(self, message: str, *, operation: str, code: str, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.code = code
+        self.request_id = request_id
+
+
+class RepositoryNotFoundError(EcrCallError):
+    """The registry has no repository of that name."""
+
+
+class ImageNotFoundError(EcrCallError):
+    """The repository has no image of that tag or digest."""
+
+
+class ImageInaccessibleError(EcrCallError):
+    """The image exists and cannot be read: it is archived, or not yet restored."""
+
+
+class ImageAlreadyExistsError(EcrCallError):
+    """ECR has this manifest under this tag already."""
+
+
+class TagImmutableError(EcrCallError):
+    """The tag exists and the repository's tag mutability forbids moving it."""
+
+
+class ImageDigestRejectedError(EcrCallError):
+    """ECR calculated another digest for the manifest than the one sent with it."""
+
+
+class LayersNotFoundError(EcrCallError):
+    """The manifest names layers that the repository lacks."""
+
+
+class ReferencedImagesNotFoundError(EcrCallError):
+    """The image index names manifests that the repository lacks."""
+
+
+class InvalidRequestError(EcrCallError):
+    """ECR calls a parameter invalid."""
+
+
+class QuotaExceededError(EcrCallError):
+    """A quota of the registry or the repository is used up."""
+
+
+class KmsKeyError(EcrCallError):
+    """The repository's encryption key cannot be used."""
+
+
+class AccessDeniedError(EcrCallError):
+    """The credentials are missing, expired, or lack a permission."""
+
+
+class ThrottledError(EcrCallError):
+    """ECR asked to slow down, after the SDK's own retries."""
+
+    retryable = True
+
+
+class ServiceFaultError(EcrCallError):
+    """ECR failed or could not be reached, after the SDK's own retries; the call may have been applied."""
+
+    retryable = True

@@ -1,0 +1,36 @@
+"""The provider's metadata, which Airflow reads from the entry point ``apache_airflow_provider``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the metadata.
+
+    Source: https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
+    """
+    return {
+        "package-name": "airflow-provider-ecr",
+        "name": "Amazon ECR releases",
+        "description": "Release container images on Amazon ECR: byte-exact, verified by digest.",
+        "integrations": [
+            {
+                "integration-name": "Amazon Elastic Container Registry (ECR)",
+                "external-doc-url": "https://aws.amazon.com/ecr/",
+                "tags": ["aws"],
+            }
+        ],
+        "hooks": [_modules("hooks", "ecr")],
+        "operators": [_modules("operators", "image")],
+        "sensors": [_modules("sensors", "image")],
+        "triggers": [_modules("triggers", "image")],
+        "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],
+    }
+
+
+def _modules(kind: str, *stems: str) -> dict[str, Any]:
+    return {
+        "integration-name": "Amazon Elastic Container Registry (ECR)",
+        "python-modules": [f"ecr_provider.{kind}.{stem}" for stem in stems],
+    }

@@ -1,0 +1,136 @@
+"""From an Airflow connection to an ECR repository."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.providers.amazon.aws.hooks.ecr import EcrHook
+from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+
+from ecr_provider.ecr.faults import translated
+from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.repository import EcrRepository, ImageDetail
+from ecr_provider.exceptions import ConnectionNotFoundError
+from ecr_provider.oci import Digest, Manifest, check_tag
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from mypy_boto3_ecr import ECRClient
+
+
+class EcrImageHook(EcrHook):
+    """Read, put and describe the images of Amazon ECR repositories.
+
+    A connection id that does not exist is an error here. Only ``aws_default`` falls back to boto3's own credential
+    chain, as it does everywhere in the amazon provider: any other name was meant to choose an account.
+
+    :param aws_conn_id: the Airflow connection. ``None``: boto3's own credential chain.
+    :param region_name: the AWS Region; by default that of the connection.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle.
+    :param config: botocore's ``Config``, or a dictionary of its arguments.
+    """
+
+    def __init__(
+        self,
+        aws_conn_id: str | None = EcrHook.default_conn_name,
+        *,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        config: Config | dict[str, Any] | None = None,
+    ) -> None:
+        arguments = {"aws_conn_id": aws_conn_id, "region_name": region_name, "verify": verify, "config": config}
+        super().__init__(**arguments)  # type: ignore[no-untyped-call]  # Airflow's own is untyped
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The Airflow connection.
+
+        :raises ConnectionNotFoundError: the connection does not exist.
+        """
+        wrapper: AwsConnectionWrapper = super().conn_config
+        if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not wrapper:
+            raise ConnectionNotFoundError(
+                f"The Airflow connection {self.aws_conn_id!r} does not exist, and its account cannot be guessed: "
+                "create it, or pass aws_conn_id=None to use the worker's own AWS credentials."
+            )
+        return wrapper
+
+    @cached_property
+    def client(self) -> ECRClient:
+        """The boto3 client.
+
+        :raises ConnectionNotFoundError: the connection does not exist.
+        :raises EcrCallError: the connection's settings make no client, for example for want of a Region.
+        """
+        with translated("The connection", repr(self.aws_conn_id)):
+            return cast("ECRClient", self.conn)
+
+    def repository(self, repository_name: str, *, registry_id: str | None = None) -> EcrRepository:
+        """Return a repository; nothing is called yet.
+
+        :param repository_name: the repository's name, without the registry.
+        :param registry_id: the AWS account id of the registry; by default that of the connection.
+        :raises InvalidInputError: a name or id breaks ECR's grammar.
+        """
+        return EcrRepository(self.client, repository_name, registry_id)
+
+    def get_image(
+        self,
+        repository_name: str,
+        *,
+        image_tag: str | None = None,
+        image_digest: str | None = None,
+        registry_id: str | None = None,
+    ) -> Manifest:
+        """Read an image's manifest, byte for byte as it was pushed; it knows its digest.
+
+        :param image_tag: the image by tag, by digest, or by both, which then have to agree.
+        :param image_digest: as ``image_tag``.
+        :raises ImageNotFoundError: there is no such image.
+        :raises DigestMismatchError: what ECR answers does not have the digest that it says.
+        :raises InvalidManifestError: the manifest is none that can be released, such as Docker's schema 1.
+        """
+        repository = self.repository(repository_name, registry_id=registry_id)
+        return repository.manifest_of(repository.get_image(_identifier(image_tag, image_digest)))
+
+    def put_image(
+        self,
+        repository_name: str,
+        manifest: Manifest,
+        *,
+        image_tag: str | None = None,
+        registry_id: str | None = None,
+    ) -> ImageIdentifier:
+        """Put a manifest, under a tag if one is given; ECR verifies the digest.
+
+        This is the bare call: it neither looks before it writes nor settles a lost answer, as
+        :class:`~ecr_provider.operators.image.EcrPutImageOperator` does.
+
+        :raises EcrCallError: ECR refused or failed the call.
+        """
+        tag = None if image_tag is None else check_tag(image_tag)
+        self.repository(repository_name, registry_id=registry_id).put_image(manifest, tag)
+        return ImageIdentifier(manifest.digest, tag)
+
+    def describe_image(
+        self,
+        repository_name: str,
+        *,
+        image_tag: str | None = None,
+        image_digest: str | None = None,
+        registry_id: str | None = None,
+    ) -> ImageDetail:
+        """Describe an image, archived ones too, without counting as a pull.
+
+        :raises ImageNotFoundError: there is no such image.
+        """
+        repository = self.repository(repository_name, registry_id=registry_id)
+        return repository.describe_image(_identifier(image_tag, image_digest))
+
+
+def _identifier(image_tag: str | None, image_digest: str | None) -> ImageIdentifier:
+    return ImageIdentifier(
+        None if image_digest is None else Digest.parse(image_digest),
+        None if image_tag is None else check_tag(image_tag),
+    )

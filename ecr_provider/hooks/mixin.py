@@ -1,0 +1,78 @@
+"""What every operator and sensor of this package shares: the AWS arguments, the hook, and how a task fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from ecr_provider.exceptions import EcrProviderError, InvalidInputError
+from ecr_provider.version_compat import AirflowFailException
+
+if TYPE_CHECKING:
+    from ecr_provider.hooks.ecr import EcrImageHook
+
+#: The arguments below that Airflow renders; ``botocore_config`` is a mapping of objects and left alone.
+AWS_TEMPLATE_FIELDS: Final = ("aws_conn_id", "region_name", "verify", "repository_name", "registry_id")
+
+
+class EcrHookMixin:
+    """Hold the AWS arguments of a task and make the hook of them, on first use.
+
+    The amazon provider's own base classes are for its internal use, and importing them imports boto3, which a DAG
+    file need not pay for: the hook is imported when a task runs.
+    """
+
+    template_fields: Sequence[str]
+    aws_conn_id: str | None
+    region_name: str | None
+    verify: bool | str | None
+    botocore_config: dict[str, Any] | None
+    repository_name: str
+    registry_id: str | None
+
+    def remember_given(self) -> None:
+        """Note which arguments the DAG gives, before Airflow renders them."""
+        self._given = [name for name in self.template_fields if getattr(self, name) is not None]
+
+    def check_rendered(self) -> None:
+        """Refuse an argument that was given and that rendering made nothing of.
+
+        Otherwise a template that finds nothing would silently drop a guard, a tag or the account.
+
+        :raises InvalidInputError: an argument became ``None``, or the text ``'None'`` that Jinja makes of it.
+        """
+        for name in self._given:
+            if getattr(self, name) in (None, "None"):
+                raise InvalidInputError(
+                    f"{name} was given, but rendered to {getattr(self, name)!r}: its template or upstream task found "
+                    "nothing. Correct the template, or leave the argument out."
+                )
+
+    @cached_property
+    def hook(self) -> EcrImageHook:
+        """The hook on the connection."""
+        from ecr_provider.hooks.ecr import EcrImageHook  # noqa: PLC0415 - imports boto3, see the class docstring
+
+        return EcrImageHook(**self.hook_arguments())
+
+    def hook_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the hook, which a trigger takes along, too."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "config": self.botocore_config,
+        }
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Fail the task without retries for an error that no retry can mend; let Airflow retry the others."""
+    try:
+        yield
+    except EcrProviderError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error

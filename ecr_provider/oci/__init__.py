@@ -1,0 +1,25 @@
+"""The OCI image model: values and pure functions, on the standard library alone.
+
+Every value is frozen and checks itself; text becomes a value by ``parse`` and text again by ``str``. Media
+types are plain strings, named in ``ecr_provider.oci.media_types``.
+"""
+
+from __future__ import annotations
+
+from ecr_provider.oci.descriptor import Descriptor, Platform
+from ecr_provider.oci.digest import Digest
+from ecr_provider.oci.manifest import ImageIndex, ImageManifest, Manifest, parse_manifest
+from ecr_provider.oci.reference import ImageReference, check_repository_name, check_tag
+
+__all__ = [
+    "Descriptor",
+    "Digest",
+    "ImageIndex",
+    "ImageManifest",
+    "ImageReference",
+    "Manifest",
+    "Platform",
+    "check_repository_name",
+    "check_tag",
+    "parse_manifest",
+]

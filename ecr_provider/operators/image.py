@@ -1,0 +1,211 @@
+"""Put container images under tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from airflow.sdk import BaseOperator, Context
+
+from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.put_plan import Guard, PutPlan, PutRequest, TagMove
+from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, EcrHookMixin, failing_at_once
+from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
+from ecr_provider.oci import Digest, Manifest, check_tag, parse_manifest
+from ecr_provider.version_compat import literal, triggering_user, xcom_value
+
+if TYPE_CHECKING:
+    from ecr_provider.ecr.repository import EcrRepository
+
+#: For ``expected_current_digest``: the tag must not exist yet.
+ABSENT: Final = ""
+
+
+class EcrPutImageOperator(EcrHookMixin, BaseOperator):
+    """Put an image under one or more tags of an Amazon ECR repository, verified by digest.
+
+    A retag reads the source and every target tag in one ``BatchGetImage``, and makes one ``PutImage`` for each tag
+    that has to move; a tag that points at the image already is success, with the outcome ``unchanged``. The manifest
+    reaches ECR byte for byte: it is never rendered by Jinja, and its digest is computed here, verified by ECR, and
+    compared with ECR's answer.
+
+    .. seealso::
+        For how to use this operator, take a look at the guide: :ref:`howto/operator:EcrPutImageOperator`
+
+    Exactly one source has to be given: ``source_image_tag``, ``source_image_digest`` or ``image_manifest``.
+
+    :param repository_name: the repository, without the registry. (templated)
+    :param image_tag: the tag to put the image under; without any tag a manifest is put by digest only. (templated)
+    :param image_tags: several tags, instead of ``image_tag``. (templated)
+    :param source_image_tag: the tag of an image of the same repository. (templated)
+    :param source_image_digest: the digest of an image of the same repository. (templated)
+    :param image_manifest: the manifest itself. A ``str`` is put as it is, to the byte. A ``dict`` has no bytes of
+        its own: it is put as compact JSON in UTF-8 with sorted keys. Neither is rendered by Jinja; an upstream
+        task's ``output`` is resolved.
+    :param image_manifest_media_type: its media type; needed only if the manifest does not say it and it is not that
+        of an OCI image or index. (templated)
+    :param image_digest: the digest that the image must have; checked before anything is put. (templated)
+    :param expected_current_digest: move a tag only if it points at this digest now, or, with
+        :data:`~ecr_provider.operators.image.ABSENT`, only if it does not exist. Checked before the write, and the tag
+        is read back after it. ECR has no conditional write: a writer in the instant between check and write is
+        not noticed, one right after it is. (templated)
+    :param registry_id: the AWS account id of the registry; by default that of the connection. (templated)
+    :param aws_conn_id: the Airflow connection. ``None``: boto3's own credential chain. (templated)
+    :param region_name: the AWS Region; by default that of the connection. (templated)
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. (templated)
+    :param botocore_config: arguments of botocore's ``Config``.
+    :raises InvalidInputError: the arguments contradict each other.
+
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
+    """
+
+    template_fields: Sequence[str] = (
+        *AWS_TEMPLATE_FIELDS,
+        "image_tag",
+        "image_tags",
+        "source_image_tag",
+        "source_image_digest",
+        "image_manifest",
+        "image_manifest_media_type",
+        "image_digest",
+        "expected_current_digest",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"image_manifest": "json"}
+    operator_extra_links = (EcrImageLink(), EcrRepositoryLink())
+    ui_color = "#ff9900"
+
+    def __init__(
+        self,
+        *,
+        repository_name: str,
+        image_tag: str | None = None,
+        image_tags: Sequence[str] | None = None,
+        source_image_tag: str | None = None,
+        source_image_digest: str | None = None,
+        image_manifest: str | dict[str, Any] | None = None,
+        image_manifest_media_type: str | None = None,
+        image_digest: str | None = None,
+        expected_current_digest: str | None = None,
+        registry_id: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.repository_name = repository_name
+        self.image_tag = image_tag
+        self.image_tags = image_tags
+        self.source_image_tag = source_image_tag
+        self.source_image_digest = source_image_digest
+        # Jinja would drop the last newline, and native rendering would make a dict of the text: another digest.
+        self.image_manifest = literal(image_manifest) if isinstance(image_manifest, (str, dict)) else image_manifest
+        self.image_manifest_media_type = image_manifest_media_type
+        self.image_digest = image_digest
+        self.expected_current_digest = expected_current_digest
+        self.registry_id = registry_id
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._check_combination()
+        self.remember_given()
+
+    def _check_combination(self) -> None:
+        sources = [
+            name
+            for name in ("source_image_tag", "source_image_digest", "image_manifest")
+            if getattr(self, name) is not None
+        ]
+        if len(sources) != 1:
+            raise InvalidInputError(
+                "Give exactly one of source_image_tag, source_image_digest and image_manifest: "
+                f"given {' and '.join(sources) or 'none'}."
+            )
+        if self.image_tag is not None and self.image_tags is not None:
+            raise InvalidInputError("Give image_tag or image_tags, not both.")
+        if self.image_tag is None and self.image_tags is None:
+            if self.image_manifest is None:
+                raise InvalidInputError(f"Give image_tag or image_tags: {sources[0]} alone leaves nothing to put.")
+            if self.expected_current_digest is not None:
+                raise InvalidInputError("expected_current_digest guards a tag: give image_tag or image_tags, too.")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Put the image and return what the next task needs: see :class:`~ecr_provider.ecr.report.ImageReport`."""
+        from ecr_provider.ecr.put_image import carry_out, plan_put  # noqa: PLC0415 - imports botocore, as the hook does
+
+        with failing_at_once():
+            request = self._request()
+            repository = self.hook.repository(self.repository_name, registry_id=self.registry_id)
+            EcrRepositoryLink().persist(context, repository, self.registry_id)
+            plan = plan_put(repository, request)
+            self._link(context, repository, plan, plan.registry_id or self.registry_id)
+            registry_id = carry_out(repository, plan)
+        if plan.registry_id is None:
+            self._link(context, repository, plan, registry_id)
+        for move in plan.moves:
+            self.log.info("%s", _log_line(context, repository, plan, move))
+        return xcom_value(plan.report(repository, registry_id))
+
+    def _request(self) -> PutRequest:
+        """Parse the arguments; from here on there are types."""
+        self.check_rendered()
+        return PutRequest(
+            source=self._source(),
+            tags=self._tags(),
+            digest=None if self.image_digest is None else Digest.parse(self.image_digest),
+            guard=self._guard(),
+        )
+
+    def _source(self) -> Manifest | ImageIdentifier:
+        if self.source_image_tag is not None:
+            return ImageIdentifier(tag=check_tag(self.source_image_tag))
+        if self.source_image_digest is not None:
+            return ImageIdentifier(Digest.parse(self.source_image_digest))
+        return parse_manifest(_manifest_text(self.image_manifest), self.image_manifest_media_type)
+
+    def _tags(self) -> tuple[str, ...]:
+        if self.image_tags is not None:
+            return _distinct_tags(self.image_tags)
+        return () if self.image_tag is None else (check_tag(self.image_tag),)
+
+    def _guard(self) -> Guard | None:
+        if self.expected_current_digest is None:
+            return None
+        return Guard(None if self.expected_current_digest == ABSENT else Digest.parse(self.expected_current_digest))
+
+    def _link(self, context: Context, repository: EcrRepository, plan: PutPlan, registry_id: str | None) -> None:
+        if registry_id is not None:
+            EcrRepositoryLink().persist(context, repository, registry_id)
+            EcrImageLink().persist(context, repository, registry_id, plan.manifest.digest)
+
+
+def _distinct_tags(tags: object) -> tuple[str, ...]:
+    if isinstance(tags, (list, tuple)) and tags:
+        return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    raise InvalidInputError(f"image_tags {tags!r} is not a list of at least one tag.")
+
+
+def _manifest_text(manifest: object) -> str:
+    if isinstance(manifest, str):
+        return manifest
+    if isinstance(manifest, Mapping):
+        # Sorted, because a dict that came through XCom comes back in the order of the metadata database.
+        return json.dumps(manifest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    raise InvalidInputError(
+        f"image_manifest is a {type(manifest).__name__}; give the text as it was stored, or a dict."
+    )
+
+
+def _log_line(context: Context, repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
+    ti, user = context["ti"], triggering_user(context)
+    where = f"{repository}:{move.tag}" if move.tag is not None else f"{repository} (no tag)"
+    origin = f" from {move.previous}" if move.previous not in (None, plan.manifest.digest) else ""
+    return (
+        f"{where} {move.outcome}{origin}: {plan.manifest.digest} "
+        f"(requested by {ti.dag_id}.{ti.task_id}, {ti.run_id}{f', user {user}' if user else ''})"
+    )

@@ -1,0 +1,88 @@
+"""Fixtures: a local ECR, an Airflow home, and real Airflow runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+    from ecr_provider.ecr.repository import EcrRepository
+    from ecr_provider.emulator import EcrEmulator
+    from ecr_provider.hooks.ecr import EcrImageHook
+
+ROOT = Path(__file__).parent.parent
+
+# Airflow reads its configuration once, when it is first imported: before any test module is.
+_home = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ |= {
+    "AIRFLOW_HOME": _home.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+    "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+for variable in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
+    os.environ.pop(variable, None)
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+REPOSITORY = "shop/web"
+
+
+@pytest.fixture
+def ecr() -> Iterator[EcrEmulator]:
+    """A local ECR with an empty repository."""
+    from ecr_provider.emulator import EcrEmulator
+
+    with EcrEmulator() as emulator:
+        emulator.client().create_repository(repositoryName=REPOSITORY)
+        emulator.clear_requests()
+        yield emulator
+
+
+def connection(emulator: EcrEmulator, account_id: str = ACCOUNT, **extra: object) -> str:
+    """An Airflow connection to the emulator, as the JSON that an environment variable takes."""
+    return json.dumps(
+        {
+            "conn_type": "aws",
+            "login": account_id,
+            "password": "secret",
+            "extra": {"region_name": REGION, "endpoint_url": emulator.endpoint_url, **extra},
+        }
+    )
+
+
+@pytest.fixture
+def aws_default(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection ``aws_default``, at the local ECR."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(ecr))
+
+
+@pytest.fixture
+def client(ecr: EcrEmulator) -> ECRClient:
+    """A boto3 client at the local ECR."""
+    return ecr.client()
+
+
+@pytest.fixture
+def repository(client: ECRClient) -> EcrRepository:
+    from ecr_provider.ecr.repository import EcrRepository
+
+    return EcrRepository(client, REPOSITORY)
+
+
+@pytest.fixture
+def hook(aws_default: None) -> EcrImageHook:
+    from ecr_provider.hooks.ecr import EcrImageHook
+
+    return EcrImageHook()
