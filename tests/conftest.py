@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ecr_provider.ecr.repository import EcrRepository
     from ecr_provider.emulator import EcrEmulator
+    from ecr_provider.emulator.samples import SampleImage
     from ecr_provider.hooks.ecr import EcrImageHook
 
 ROOT = Path(__file__).parent.parent
@@ -72,6 +73,32 @@ def aws_default(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
 def client(ecr: EcrEmulator) -> ECRClient:
     """A boto3 client at the local ECR."""
     return ecr.client()
+
+
+@pytest.fixture
+def build(ecr: EcrEmulator) -> Callable[..., SampleImage]:
+    """Push an image whose one file holds the given name, under tags if any are given, and forget the requests."""
+    from ecr_provider.emulator.samples import push, sample_image
+
+    def push_build(name: str, *tags: str, repository_name: str = REPOSITORY, **image: Any) -> SampleImage:
+        made = sample_image(files={"name": name.encode()}, **image)
+        for tag in tags or (None,):
+            push(ecr.client(), repository_name, made, tag)
+        ecr.clear_requests()
+        return made
+
+    return push_build
+
+
+@pytest.fixture
+def points_at(client: ECRClient) -> Callable[[str], str | None]:
+    """Tell which digest a tag points at, by the registry's own word."""
+
+    def look(tag: str) -> str | None:
+        images = client.batch_get_image(repositoryName=REPOSITORY, imageIds=[{"imageTag": tag}])["images"]
+        return images[0]["imageId"]["imageDigest"] if images else None
+
+    return look
 
 
 @pytest.fixture

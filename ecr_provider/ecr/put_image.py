@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_plan import (
@@ -138,7 +138,7 @@ def _put(repository: EcrRepository, manifest: Manifest, tag: str | None, sleep: 
     tries = Retrying(
         retry=retry_if_exception_type(LayersNotFoundError),
         stop=stop_after_attempt(_LAYER_TRIES),
-        wait=wait_exponential_jitter(_LAYER_FIRST_WAIT, jitter=_LAYER_FIRST_WAIT),
+        wait=wait_exponential(_LAYER_FIRST_WAIT) + wait_random(0, _LAYER_FIRST_WAIT),
         sleep=sleep,
         reraise=True,
     )

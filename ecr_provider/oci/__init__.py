@@ -1,7 +1,7 @@
 """The OCI image model: values and pure functions, on the standard library alone.
 
-Every value is frozen and checks itself; text becomes a value by ``parse`` and text again by ``str``. Media
-types are plain strings, named in ``ecr_provider.oci.media_types``.
+Every value is frozen. Text becomes a value by ``parse``, which checks it, and text again by ``str``. Media types
+are plain strings, named in ``ecr_provider.oci.media_types``.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class JsonObject:
     """One JSON object of a manifest, which knows its place there (``layers[3]``).
 
     A member is taken out by a *reader*: a function from the JSON value to the value of ours, which raises
-    ``InvalidInputError`` for what it cannot read. Members that nobody asks for are ignored.
+    ``InvalidInputError`` for what it cannot read. Members that nobody asks for are ignored, unless they differ
+    in letter case only from one that is asked for: then the manifest is refused.
 
     :param members: the object's names and values.
     :param place: where it stands; empty for the manifest itself.
