@@ -1,4 +1,4 @@
-"""Run a DAG as Airflow does: rendering, XCom, deferral and states included, in this process and a database of its own."""
+"""Run a DAG as Airflow does, rendering, XCom and deferral included, in this process and a database of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from uuid import uuid4
 
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk import __version__ as task_sdk_version
+from airflow.models.xcom import XComModel
 from airflow.utils.db import initdb
+from airflow.utils.session import create_session
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,15 @@ class Run:
     dag_run: Any
 
     def state(self, task_id: str, map_index: int = -1) -> str:
-        return str(self._task_instance(task_id, map_index).state)
+        instances = self.dag_run.get_task_instances()
+        return next(str(each.state) for each in instances if (each.task_id, each.map_index) == (task_id, map_index))
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        instance = self._task_instance(task_id, map_index)
-        return instance.xcom_pull(task_ids=task_id, key=key, map_indexes=None if map_index < 0 else map_index)
-
-    def _task_instance(self, task_id: str, map_index: int) -> Any:
-        return next(
-            instance
-            for instance in self.dag_run.get_task_instances()
-            if instance.task_id == task_id and instance.map_index == map_index
-        )
+        """Return the value as the database holds it; the model's own xcom_pull would make numbers of text."""
+        where = {"dag_id": self.dag_run.dag_id, "run_id": self.dag_run.run_id, "task_id": task_id}
+        with create_session() as session:
+            row = session.query(XComModel).filter_by(**where, key=key, map_index=map_index).one_or_none()
+            return row.value if row else None
 
 
 def run_task(make: Callable[[], BaseOperator], **dag_arguments: Any) -> Run:
@@ -59,7 +58,6 @@ def _store(dag: DAG) -> None:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
     from airflow.serialization.serialized_objects import LazyDeserializedDAG
-    from airflow.utils.session import create_session
 
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)

@@ -109,7 +109,7 @@ def repository(client: ECRClient) -> EcrRepository:
 
 
 @pytest.fixture
-def hook(aws_default: None) -> EcrImageHook:
+def hook(aws_default: None) -> EcrImageHook:  # noqa: ARG001 - a fixture that needs another one's effect
     from ecr_provider.hooks.ecr import EcrImageHook
 
     return EcrImageHook()

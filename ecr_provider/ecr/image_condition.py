@@ -14,7 +14,7 @@ from ecr_provider.exceptions import (
     InvalidInputError,
     RepositoryNotFoundError,
 )
-from ecr_provider.oci import Digest, ImageIndex, Manifest, Platform, check_tag
+from ecr_provider.oci import Digest, ImageIndex, Platform, check_tag
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository, ImageDetail
@@ -134,7 +134,10 @@ class ImageCondition:
         if not self.platforms:
             return None
         manifest = repository.manifest_of(repository.get_image(ImageIdentifier(detail.digest)))
-        missing = [str(platform) for platform in self.platforms if not _offers(manifest, platform)]
+        if not isinstance(manifest, ImageIndex):
+            # A single manifest keeps its platform in its config, which only a download shows.
+            return f"{detail.digest} is not an index, and lists no platforms"
+        missing = [str(wanted) for wanted in self.platforms if not any(p.satisfies(wanted) for p in manifest.platforms)]
         return f"{detail.digest} lacks {', '.join(missing)}" if missing else None
 
     def _report(self, repository: EcrRepository, detail: ImageDetail) -> ImageReport:
@@ -164,8 +167,3 @@ def look_line(
     """
     verdict = f"found {sighting.says}" if sighting.report else f"waiting {condition}; {sighting.says}"
     return f"Look {attempt} after {elapsed:.0f} s: {repository}{condition.target} {verdict}"
-
-
-def _offers(manifest: Manifest, platform: Platform) -> bool:
-    """Tell whether an index has the platform; a single manifest keeps its own in its config, out of sight here."""
-    return isinstance(manifest, ImageIndex) and any(offered.satisfies(platform) for offered in manifest.platforms)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.version_compat import AirflowFailException
 
 if TYPE_CHECKING:
     from ecr_provider.hooks.ecr import EcrImageHook
+
+_T = TypeVar("_T")
 
 #: The arguments below that Airflow renders; ``botocore_config`` is a mapping of objects and left alone.
 AWS_TEMPLATE_FIELDS: Final = ("aws_conn_id", "region_name", "verify", "repository_name", "registry_id")
@@ -49,6 +51,19 @@ class EcrHookMixin:
                     f"{name} was given, but rendered to {getattr(self, name)!r}: its template or upstream task found "
                     "nothing. Correct the template, or leave the argument out."
                 )
+
+    def parsed(self, name: str, parse: Callable[[str], _T]) -> _T | None:
+        """Return what an argument means, or ``None`` if it is not given.
+
+        :raises InvalidInputError: the argument is not what it should be; the message names it.
+        """
+        value = getattr(self, name)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except InvalidInputError as error:
+            raise type(error)(f"{name}: {error}") from error
 
     @cached_property
     def hook(self) -> EcrImageHook:

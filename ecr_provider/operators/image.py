@@ -157,26 +157,20 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
         return PutRequest(
             source=self._source(),
             tags=self._tags(),
-            digest=None if self.image_digest is None else Digest.parse(self.image_digest),
-            guard=self._guard(),
+            digest=self.parsed("image_digest", Digest.parse),
+            guard=self.parsed("expected_current_digest", _guard),
         )
 
     def _source(self) -> Manifest | ImageIdentifier:
-        if self.source_image_tag is not None:
-            return ImageIdentifier(tag=check_tag(self.source_image_tag))
-        if self.source_image_digest is not None:
-            return ImageIdentifier(Digest.parse(self.source_image_digest))
+        if (tag := self.parsed("source_image_tag", check_tag)) is not None:
+            return ImageIdentifier(tag=tag)
+        if (digest := self.parsed("source_image_digest", Digest.parse)) is not None:
+            return ImageIdentifier(digest)
         return parse_manifest(_manifest_text(self.image_manifest), self.image_manifest_media_type)
 
     def _tags(self) -> tuple[str, ...]:
-        if self.image_tags is not None:
-            return _distinct_tags(self.image_tags)
-        return () if self.image_tag is None else (check_tag(self.image_tag),)
-
-    def _guard(self) -> Guard | None:
-        if self.expected_current_digest is None:
-            return None
-        return Guard(None if self.expected_current_digest == ABSENT else Digest.parse(self.expected_current_digest))
+        tag = self.parsed("image_tag", check_tag)
+        return self.parsed("image_tags", _distinct_tags) or (() if tag is None else (tag,))
 
     def _link(self, context: Context, repository: EcrRepository, plan: PutPlan, registry_id: str | None) -> None:
         if registry_id is not None:
@@ -184,10 +178,14 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
             EcrImageLink().persist(context, repository, registry_id, plan.manifest.digest)
 
 
+def _guard(expected: str) -> Guard:
+    return Guard(None if expected == ABSENT else Digest.parse(expected))
+
+
 def _distinct_tags(tags: object) -> tuple[str, ...]:
     if isinstance(tags, (list, tuple)) and tags:
         return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
-    raise InvalidInputError(f"image_tags {tags!r} is not a list of at least one tag.")
+    raise InvalidInputError(f"{tags!r} is not a list of at least one tag.")
 
 
 def _manifest_text(manifest: object) -> str:

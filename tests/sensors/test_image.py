@@ -1,0 +1,194 @@
+"""EcrImageSensor, run by Airflow against the local ECR."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, task
+from airflow_runs import Run, run_dag, run_task
+from conftest import ACCOUNT, REGION, REPOSITORY
+
+from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator.samples import SampleImage
+from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.oci import Digest
+from ecr_provider.sensors.image import EcrImageSensor
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+Build = Callable[..., SampleImage]
+
+pytestmark = pytest.mark.usefixtures("aws_default")
+both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
+
+
+def sensor(**arguments: Any) -> EcrImageSensor:
+    defaults = {"task_id": "wait", "repository_name": REPOSITORY, "poke_interval": 0.1, "timeout": 20}
+    return EcrImageSensor(**(defaults | arguments))
+
+
+def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
+    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
+
+
+def log(capfd: pytest.CaptureFixture[str]) -> str:
+    out, err = capfd.readouterr()
+    return " ".join((out + err).split())
+
+
+def after_two_looks(ecr: EcrEmulator, action: Callable[[], object]) -> None:
+    """Do something once the sensor has looked twice."""
+
+    def watch() -> None:
+        while ecr.calls.count("DescribeImages") < 2:
+            threading.Event().wait(0.02)
+        action()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@both_modes
+def test_an_image_that_is_there_is_found_at_once(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+    image = build("new", "build-42")
+    result = run(image_tag="build-42", deferrable=deferrable)
+    report = result.xcom("wait")
+    assert (report["imageDigest"], report["outcome"]) == (image.digest, "found")
+    assert result.xcom("wait", "imageUri").endswith(f"@{image.digest}")
+    assert ecr.calls == ["DescribeImages"]
+
+
+@both_modes
+def test_an_image_that_comes_later_is_waited_for(
+    ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], *, deferrable: bool
+):
+    after_two_looks(ecr, lambda: build("new", "build-42"))
+    result = run(image_tag="build-42", deferrable=deferrable)
+    assert result.state("wait") == "success"
+    lines = log(capfd)
+    assert f"Look 1 after 0 s: {REPOSITORY}:build-42 waiting to exist; no such image" in lines
+    assert f"{REPOSITORY}:build-42 found {result.xcom('wait', 'imageDigest')}" in lines
+
+
+@both_modes
+def test_a_tag_that_moves_is_waited_for(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+    old = build("old", "prod")
+    after_two_looks(ecr, lambda: build("new", "prod"))
+    result = run(image_tag="prod", other_than_image_digest=old.digest, deferrable=deferrable)
+    assert result.xcom("wait", "previousImageDigest") == old.digest
+    assert result.xcom("wait", "imageDigest") != old.digest
+
+
+@both_modes
+def test_a_platform_that_comes_later_is_waited_for(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+    build("new", "build-42", platforms=["linux/amd64", "linux/386"])
+    after_two_looks(ecr, lambda: build("new", "build-42", platforms=["linux/amd64", "linux/arm64"]))
+    result = run(image_tag="build-42", platforms=["linux/arm64"], deferrable=deferrable)
+    assert result.state("wait") == "success"
+
+
+def test_rescheduling_keeps_count_and_time(ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str]):
+    after_two_looks(ecr, lambda: build("new", "build-42"))
+    result = run(image_tag="build-42", mode="reschedule")
+    assert result.state("wait") == "success"
+    assert "Look 2 after" in log(capfd)
+
+
+def test_an_archived_image_is_not_there(client: ECRClient, build: Build, capfd: pytest.CaptureFixture[str]):
+    image = build("new", "build-42", platforms=["linux/amd64"])
+    client.update_image_storage_class(
+        repositoryName=REPOSITORY, imageId={"imageDigest": image.digest}, targetStorageClass="ARCHIVE"
+    )
+    result = run(image_tag="build-42", timeout=0.5)
+    assert result.state("wait") == "failed"
+    assert "its status is ARCHIVED" in log(capfd)
+
+
+@both_modes
+def test_a_missing_repository_fails_at_once(ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], *, deferrable: bool):
+    result = run(repository_name="shop/nowhere", image_tag="prod", deferrable=deferrable, retries=3)
+    assert result.state("wait") == "failed"
+    assert "Create the repository" in log(capfd)
+    assert ecr.calls == ["DescribeImages"]
+
+
+@both_modes
+def test_a_missing_repository_is_waited_for_if_wanted(
+    ecr: EcrEmulator, client: ECRClient, build: Build, *, deferrable: bool
+):
+    def create() -> None:
+        client.create_repository(repositoryName="shop/later")
+        build("new", "build-42", repository_name="shop/later")
+
+    after_two_looks(ecr, create)
+    arguments = {"repository_name": "shop/later", "image_tag": "build-42", "wait_for_repository": True}
+    assert run(deferrable=deferrable, **arguments).state("wait") == "success"
+
+
+def test_a_repository_that_vanishes_while_the_triggerer_waits_fails_the_task(
+    ecr: EcrEmulator, client: ECRClient, capfd: pytest.CaptureFixture[str]
+):
+    after_two_looks(ecr, lambda: client.delete_repository(repositoryName=REPOSITORY, force=True))
+    assert run(image_tag="prod", deferrable=True).state("wait") == "failed"
+    assert "Create the repository" in log(capfd)
+
+
+@both_modes
+@pytest.mark.parametrize("arguments", [{"soft_fail": True}, {"never_fail": True}], ids=lambda value: next(iter(value)))
+def test_failing_softly_skips(*, deferrable: bool, arguments: dict[str, Any]):
+    result = run(repository_name="shop/nowhere", image_tag="prod", deferrable=deferrable, **arguments)
+    assert result.state("wait") == "skipped"
+
+
+@both_modes
+def test_throttling_is_waited_out(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+    build("new", "build-42")
+    ecr.faults.fail("DescribeImages", "ThrottlingException", times=3)
+    assert run(image_tag="build-42", deferrable=deferrable).state("wait") == "success"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"image_tag": "{{ none }}"},
+        {"image_tag": "{{ '1.10' }}"},
+        {"image_tag": "prod", "image_digest": "{{ none }}"},
+        {"image_tag": "prod", "platforms": "{{ none }}"},
+        {"image_tag": "prod", "platforms": ["linux"]},
+    ],
+)
+def test_what_rendering_made_of_an_argument_is_checked(ecr: EcrEmulator, arguments: dict[str, Any]):
+    assert run({"render_template_as_native_obj": True}, **arguments).state("wait") == "failed"
+    assert ecr.calls == []
+
+
+def test_there_is_something_to_wait_for():
+    with pytest.raises(InvalidInputError, match="nothing to wait for"):
+        sensor()
+
+
+def test_the_links_are_there(build: Build):
+    image = build("new", "build-42")
+    result = run(image_tag="build-42")
+    base = f"https://console.aws.amazon.com/ecr/repositories/private/{ACCOUNT}/{REPOSITORY}"
+    assert result.xcom("wait", "_link_EcrRepositoryLink") == f"{base}?region={REGION}"
+    assert result.xcom("wait", "_link_EcrImageLink") == f"{base}/_/image/{image.digest}/details?region={REGION}"
+
+
+def test_what_was_waited_for_is_handed_on(build: Build):
+    image = build("new", "build-42")
+    with DAG("handed_on", schedule=None) as dag:
+
+        @task
+        def deploy(digest: str) -> str:
+            return digest
+
+        deploy(sensor(image_tag="build-42").output["imageDigest"])  # type: ignore[arg-type]  # XComArg
+    assert run_dag(dag).xcom("deploy") == image.digest
+
+
+def test_a_digest_that_never_comes_times_out():
+    assert run(image_digest=str(Digest.of(b"never")), timeout=0.3).state("wait") == "failed"

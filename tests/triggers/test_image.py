@@ -1,0 +1,111 @@
+"""The trigger behind EcrImageSensor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.triggers.base import TriggerEvent
+from conftest import REPOSITORY, connection
+
+from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator.samples import SampleImage
+from ecr_provider.triggers import image as module
+from ecr_provider.triggers.image import EcrImageTrigger
+
+Build = Callable[..., SampleImage]
+
+pytestmark = pytest.mark.usefixtures("aws_default")
+
+
+def trigger(**arguments: Any) -> EcrImageTrigger:
+    hook = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "config": None}
+    defaults = {"condition": {"image_tag": "prod"}, "hook": hook, "repository_name": REPOSITORY, "poke_interval": 0.05}
+    return EcrImageTrigger(**(defaults | arguments))
+
+
+async def event_of(one: EcrImageTrigger) -> TriggerEvent:
+    return await anext(one.run())
+
+
+def run(one: EcrImageTrigger) -> Any:
+    return asyncio.run(event_of(one)).payload
+
+
+def again(one: EcrImageTrigger) -> EcrImageTrigger:
+    """What a triggerer that restarted makes of it."""
+    path, arguments = one.serialize()
+    assert path == f"{EcrImageTrigger.__module__}.{EcrImageTrigger.__qualname__}"
+    return EcrImageTrigger(**arguments)
+
+
+def test_it_reports_the_image(build: Build):
+    image = build("new", "prod")
+    assert run(trigger())["report"]["imageDigest"] == image.digest
+
+
+def test_it_survives_a_restart_and_remembers_when_the_wait_began(build: Build):
+    first = trigger(started_at=time.time() - 100, registry_id="123456789012", poke_interval=7)
+    second = again(first)
+    assert second.serialize() == first.serialize()
+    image = build("new", "prod")
+    assert run(second)["report"]["imageDigest"] == image.digest
+
+
+def test_it_only_ever_reads(ecr: EcrEmulator, build: Build):
+    build("new", "prod")
+    run(trigger(condition={"image_tag": "prod", "platforms": ["linux/amd64"]}))
+    assert set(ecr.calls) == {"DescribeImages", "BatchGetImage"}
+
+
+def test_an_error_that_no_look_can_mend_is_an_event():
+    assert "Create the repository" in run(trigger(repository_name="shop/nowhere"))["error"]
+
+
+def test_a_missing_connection_is_an_event():
+    hook = {"aws_conn_id": "nowhere", "region_name": None, "verify": None, "config": None}
+    assert "'nowhere' does not exist" in run(trigger(hook=hook))["error"]
+
+
+def test_waits_on_one_connection_share_one_client(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", connection(ecr))
+    shop = {"aws_conn_id": "shop", "region_name": None, "verify": None, "config": None}
+
+    async def both() -> int:
+        waits = [asyncio.create_task(event_of(trigger(**extra))) for extra in ({}, {}, {"hook": shop}, {"hook": shop})]
+        while len(ecr.calls) < 8:
+            await asyncio.sleep(0.01)
+        hooks = len(module._HOOKS)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        return hooks
+
+    assert asyncio.run(both()) == 2
+
+
+def test_a_client_lives_no_longer_than_the_waits_that_use_it(build: Build):
+    build("new", "prod")
+    run(trigger())
+    assert len(module._HOOKS) == 0
+
+
+def test_the_loop_is_not_blocked_by_a_slow_answer(ecr: EcrEmulator, build: Build):
+    build("new", "prod")
+    run(trigger())
+    ecr.faults.delay("DescribeImages", 0.5)
+
+    async def longest_block() -> float:
+        wait = asyncio.create_task(event_of(trigger()))
+        while "DescribeImages" not in ecr.calls[1:] and not wait.done():
+            await asyncio.sleep(0.01)
+        longest, last = 0.0, time.monotonic()
+        while not wait.done():
+            await asyncio.sleep(0.01)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        return longest
+
+    assert asyncio.run(longest_block()) < 0.4
