@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk import __version__ as task_sdk_version
-from airflow.models.xcom import XComModel
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
+
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:  # before Airflow 3.2
+    from airflow.models.dagbag import DagBag  # type: ignore[no-redef]  # one of two places
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,13 @@ def run_dag(dag: DAG) -> Run:
     if not task_sdk_version.startswith("1.0."):
         _store(dag)
     return Run(dag.test())
+
+
+def dags_of(path: Path) -> list[DAG]:
+    """Load the DAGs of a file as Airflow does."""
+    bag = DagBag(str(path))
+    assert not bag.import_errors
+    return list(bag.dags.values())
 
 
 @cache

@@ -31,6 +31,9 @@ os.environ |= {
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
     "AWS_EC2_METADATA_DISABLED": "true",
+    # The default of newer botocores, and fewer waits than that of older ones.
+    "AWS_RETRY_MODE": "standard",
+    "AWS_MAX_ATTEMPTS": "3",
 }
 for variable in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
     os.environ.pop(variable, None)
@@ -38,6 +41,15 @@ for variable in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 REPOSITORY = "shop/web"
+
+
+def _knows_archives() -> bool:
+    from botocore.loaders import Loader
+
+    return "UpdateImageStorageClass" in Loader().load_service_model("ecr", "service-2")["operations"]
+
+
+needs_archives = pytest.mark.skipif(not _knows_archives(), reason="this botocore is older than archived images")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from ecr_provider.ecr.faults import from_failure, translated
 from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier, check_registry_id
@@ -16,9 +16,11 @@ from ecr_provider.oci.media_types import DOCKER_MANIFEST_V1, DOCKER_MANIFEST_V1_
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from botocore.model import StructureShape
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import (
         BatchGetImageRequestTypeDef,
+        DescribeImagesFilterTypeDef,
         DescribeImagesRequestTypeDef,
         ImageDetailTypeDef,
         ImageTypeDef,
@@ -226,12 +228,21 @@ class EcrRepository:
         request: DescribeImagesRequestTypeDef = {
             "repositoryName": self.repository_name,
             "imageIds": [identifier.to_api()],
-            "filter": {"imageStatus": "ANY"},
+            "filter": self._of_any_status(),
         }
         if self.registry_id is not None:
             request["registryId"] = self.registry_id
         with translated("DescribeImages", f"{self}{identifier}"):
-            return ImageDetail.from_api(self.client.describe_images(**request)["imageDetails"][0])
+            details = self.client.describe_images(**request)["imageDetails"]
+            if details:
+                return ImageDetail.from_api(details[0])
+        # Without the filter, ECR leaves an archived image out of the answer.
+        raise from_failure({"failureCode": "ImageNotFound", "failureReason": "not described"}, f"{self}{identifier}")
+
+    def _of_any_status(self) -> DescribeImagesFilterTypeDef:
+        # A botocore from before archived images does not know the filter; ECR then calls them not found.
+        known = cast("StructureShape", self.client.meta.service_model.shape_for("DescribeImagesFilter")).members
+        return {"imageStatus": "ANY"} if "imageStatus" in known else {}
 
     def _read_batch(self, batch: list[ImageIdentifier]) -> Iterator[tuple[ImageIdentifier, Image | EcrCallError]]:
         request: BatchGetImageRequestTypeDef = {

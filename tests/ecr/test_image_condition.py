@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ACCOUNT, REPOSITORY
+from conftest import ACCOUNT, REPOSITORY, needs_archives
 
 from ecr_provider.ecr.image_condition import ImageCondition, look_line
 from ecr_provider.ecr.repository import EcrRepository
@@ -34,7 +34,7 @@ def found(repository: EcrRepository, **condition: Any) -> Any:
     return report
 
 
-def test_a_tag_that_exists_is_found_in_one_call(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_tag_that_exists_is_found_in_one_call(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     image = build("new", "build-42")
     report = found(repository, image_tag="build-42")
     assert ecr.calls == ["DescribeImages"]
@@ -52,24 +52,24 @@ def test_a_tag_that_exists_is_found_in_one_call(ecr: EcrEmulator, repository: Ec
     }
 
 
-def test_a_digest_is_found_with_all_its_tags(repository: EcrRepository, build: Build):
+def test_a_digest_is_found_with_all_its_tags(repository: EcrRepository, build: Build) -> None:
     image = build("new", "build-42", "prod")
     report = found(repository, image_digest=image.digest)
     assert (report["imageTag"], set(report["imageTags"])) == (None, {"build-42", "prod"})
 
 
-def test_a_missing_image_is_waited_for(repository: EcrRepository):
+def test_a_missing_image_is_waited_for(repository: EcrRepository) -> None:
     assert says(repository, image_tag="build-42") == "no such image"
     assert says(repository, image_digest=NOWHERE) == "no such image"
 
 
-def test_a_tag_has_to_point_at_the_digest(repository: EcrRepository, build: Build):
+def test_a_tag_has_to_point_at_the_digest(repository: EcrRepository, build: Build) -> None:
     image = build("new", "build-42")
     assert says(repository, image_tag="build-42", image_digest=NOWHERE) == f"the tag points at {image.digest}"
     assert found(repository, image_tag="build-42", image_digest=image.digest)
 
 
-def test_a_tag_has_to_point_away_from_the_digest(repository: EcrRepository, build: Build):
+def test_a_tag_has_to_point_away_from_the_digest(repository: EcrRepository, build: Build) -> None:
     image = build("new", "prod")
     assert (
         says(repository, image_tag="prod", other_than_image_digest=image.digest) == f"the tag points at {image.digest}"
@@ -77,7 +77,7 @@ def test_a_tag_has_to_point_away_from_the_digest(repository: EcrRepository, buil
     assert found(repository, image_tag="prod", other_than_image_digest=NOWHERE)["previousImageDigest"] == NOWHERE
 
 
-def test_an_index_has_to_have_the_platforms(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_an_index_has_to_have_the_platforms(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     image = build("new", "build-42", platforms=["linux/amd64", "linux/arm64"])
     assert found(repository, image_tag="build-42", platforms=["linux/arm64", "linux/amd64"])
     assert ecr.calls == ["DescribeImages", "BatchGetImage"]
@@ -87,15 +87,16 @@ def test_an_index_has_to_have_the_platforms(ecr: EcrEmulator, repository: EcrRep
     )
 
 
-def test_a_single_manifest_is_no_index(repository: EcrRepository, build: Build):
+def test_a_single_manifest_is_no_index(repository: EcrRepository, build: Build) -> None:
     image = build("new", "build-42", platforms=["linux/amd64"])
     line = says(repository, image_tag="build-42", platforms=["linux/amd64"])
     assert line == f"{image.digest} is not an index, and lists no platforms"
 
 
+@needs_archives
 def test_an_archived_image_is_not_there_until_it_is_restored(
     ecr: EcrEmulator, client: ECRClient, repository: EcrRepository, build: Build
-):
+) -> None:
     image = build("new", "build-42", platforms=["linux/amd64"])
     identifier = {"repositoryName": REPOSITORY, "imageId": {"imageDigest": image.digest}}
     client.update_image_storage_class(**identifier, targetStorageClass="ARCHIVE")  # type: ignore[arg-type]  # a dict
@@ -106,21 +107,21 @@ def test_an_archived_image_is_not_there_until_it_is_restored(
     assert found(repository, image_tag="build-42")
 
 
-def test_a_missing_repository_is_an_error_unless_it_is_waited_for(client: ECRClient):
+def test_a_missing_repository_is_an_error_unless_it_is_waited_for(client: ECRClient) -> None:
     nowhere = EcrRepository(client, "shop/nowhere")
     with pytest.raises(RepositoryNotFoundError):
         ImageCondition(tag="prod").look(nowhere)
     assert says(nowhere, image_tag="prod", wait_for_repository=True) == "no such repository"
 
 
-def test_a_throttled_look_saw_nothing(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_throttled_look_saw_nothing(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
     ecr.faults.fail("DescribeImages", "ThrottlingException", "Rate exceeded", times=3)
     assert "Rate exceeded" in says(repository, image_tag="build-42")
     assert found(repository, image_tag="build-42")
 
 
-def test_a_refusal_is_not_waited_out(ecr: EcrEmulator, repository: EcrRepository):
+def test_a_refusal_is_not_waited_out(ecr: EcrEmulator, repository: EcrRepository) -> None:
     ecr.faults.fail("DescribeImages", "AccessDeniedException")
     with pytest.raises(AccessDeniedError):
         ImageCondition(tag="prod").look(repository)
@@ -139,7 +140,7 @@ def test_a_refusal_is_not_waited_out(ecr: EcrEmulator, repository: EcrRepository
         {"image_tag": "prod", "platforms": ["linux"]},
     ],
 )
-def test_bad_arguments_are_refused(arguments: dict[str, Any]):
+def test_bad_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
         ImageCondition.from_text(**arguments)
 
@@ -154,7 +155,7 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any]):
         ({"image_tag": "prod", "platforms": ["linux/arm64"]}, "to exist with linux/arm64"),
     ],
 )
-def test_the_log_says_what_is_waited_for(repository: EcrRepository, arguments: dict[str, Any], text: str):
+def test_the_log_says_what_is_waited_for(repository: EcrRepository, arguments: dict[str, Any], text: str) -> None:
     condition = ImageCondition.from_text(**arguments)
     line = look_line(repository, condition, condition.look(repository), 3, 125.4)
     assert line == f"Look 3 after 125 s: {REPOSITORY}{condition.target} waiting {text}; no such image"

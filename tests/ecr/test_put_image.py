@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_image import carry_out, plan_put
@@ -52,7 +52,9 @@ def put(repository: EcrRepository, request: PutRequest) -> PutPlan:
 # --- Calls -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_retag_takes_two_calls(ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt):
+def test_a_retag_takes_two_calls(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt
+) -> None:
     image = build("new", "build-42")
     plan = put(repository, retag("build-42", "prod"))
     assert ecr.calls == ["BatchGetImage", "PutImage"]
@@ -60,14 +62,14 @@ def test_a_retag_takes_two_calls(ecr: EcrEmulator, repository: EcrRepository, bu
     assert points_at("prod") == image.digest
 
 
-def test_what_is_there_already_takes_one_call(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_what_is_there_already_takes_one_call(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42", "prod")
     plan = put(repository, retag("build-42", "prod"))
     assert ecr.calls == ["BatchGetImage"]
     assert plan.outcome is Outcome.UNCHANGED
 
 
-def test_every_put_carries_digest_and_media_type(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_every_put_carries_digest_and_media_type(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     image = build("new", "build-42")
     put(repository, retag("build-42", "prod"))
     parameters = ecr.requests[-1].parameters
@@ -78,7 +80,7 @@ def test_every_put_carries_digest_and_media_type(ecr: EcrEmulator, repository: E
 
 def test_several_tags_take_one_look_and_one_put_for_each_that_moves(
     ecr: EcrEmulator, repository: EcrRepository, build: Build
-):
+) -> None:
     old = build("old", "stable")
     build("new", "build-42", "prod")
     plan = put(repository, retag("build-42", "prod", "stable", "v1"))
@@ -90,14 +92,16 @@ def test_several_tags_take_one_look_and_one_put_for_each_that_moves(
     ]
 
 
-def test_more_tags_than_one_call_can_ask_for(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_more_tags_than_one_call_can_ask_for(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
     plan = put(repository, retag("build-42", *(f"v{number}" for number in range(120))))
     assert ecr.calls == ["BatchGetImage"] * 2 + ["PutImage"] * 120
     assert len(plan.moves) == 120
 
 
-def test_a_manifest_without_a_tag_is_put_by_digest_once(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_manifest_without_a_tag_is_put_by_digest_once(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
     image = build("new")
     annotated = parse_manifest(image.text.replace('"schemaVersion":2', '"annotations":{"a":"b"},"schemaVersion":2'))
     assert put(repository, PutRequest(annotated)).outcome is Outcome.CREATED
@@ -109,7 +113,7 @@ def test_a_manifest_without_a_tag_is_put_by_digest_once(ecr: EcrEmulator, reposi
 @pytest.mark.parametrize("platforms", [("linux/amd64",), ("linux/amd64", "linux/arm64")])
 def test_every_kind_of_image_keeps_its_digest(
     repository: EcrRepository, build: Build, points_at: PointsAt, media_types: str, platforms: tuple[str, ...]
-):
+) -> None:
     image = build("new", "build-42", media_types=media_types, platforms=platforms)
     put(repository, retag("build-42", "prod"))
     assert points_at("prod") == image.digest
@@ -118,21 +122,23 @@ def test_every_kind_of_image_keeps_its_digest(
 # --- Digest ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_demanded_digest_is_checked_before_any_call(ecr: EcrEmulator, repository: EcrRepository):
+def test_a_demanded_digest_is_checked_before_any_call(ecr: EcrEmulator, repository: EcrRepository) -> None:
     manifest = parse_manifest(sample_image().text + "\n")
     with pytest.raises(DigestMismatchError, match="nothing was put"):
         plan_put(repository, PutRequest(manifest, ("prod",), Digest.parse(sample_image().digest)))
     assert ecr.calls == []
 
 
-def test_a_demanded_digest_is_checked_against_the_source(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_demanded_digest_is_checked_against_the_source(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
     build("new", "build-42")
     with pytest.raises(DigestMismatchError):
         plan_put(repository, retag("build-42", "prod", digest=Digest.of(b"another")))
     assert ecr.calls == ["BatchGetImage"]
 
 
-def test_ecr_calculating_another_digest_is_an_error(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_ecr_calculating_another_digest_is_an_error(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
     ecr.faults.fail("PutImage", "ImageDigestDoesNotMatchException")
     with pytest.raises(ImageDigestRejectedError) as caught:
@@ -140,23 +146,24 @@ def test_ecr_calculating_another_digest_is_an_error(ecr: EcrEmulator, repository
     assert not caught.value.retryable
 
 
-def test_ecr_answering_another_digest_is_an_error(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_ecr_answering_another_digest_is_an_error(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
 
-    def other(answer: dict[str, object]) -> dict[str, object]:
-        image = dict(answer["image"])  # type: ignore[call-overload]  # the emulator's answer is plain JSON
-        return {"image": image | {"imageId": {"imageDigest": str(Digest.of(b"other"))}}}
+    def other(answer: dict[str, Any]) -> dict[str, Any]:
+        return {"image": answer["image"] | {"imageId": {"imageDigest": str(Digest.of(b"other"))}}}
 
     ecr.faults.corrupt("PutImage", other)
     with pytest.raises(DigestMismatchError, match="answered the digest"):
         put(repository, retag("build-42", "prod"))
 
 
-def test_a_source_whose_text_is_not_its_digest_is_never_put(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_source_whose_text_is_not_its_digest_is_never_put(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
     build("new", "build-42")
 
-    def tampered(answer: dict[str, object]) -> dict[str, object]:
-        (image,) = answer["images"]  # type: ignore[misc]  # as above
+    def tampered(answer: dict[str, Any]) -> dict[str, Any]:
+        (image,) = answer["images"]
         return answer | {"images": [image | {"imageManifest": image["imageManifest"] + " "}]}
 
     ecr.faults.corrupt("BatchGetImage", tampered, times=2)
@@ -172,7 +179,7 @@ def test_a_source_whose_text_is_not_its_digest_is_never_put(ecr: EcrEmulator, re
 @pytest.mark.parametrize("times", [1, 3], ids=["the SDK retries", "the SDK gives up"])
 def test_a_lost_answer_ends_in_success(
     ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt, how: str, times: int
-):
+) -> None:
     old = build("old", "prod")
     image = build("new", "build-42")
     ecr.faults.lose("PutImage", times=times, how=how)  # type: ignore[arg-type]  # a parameter of the test
@@ -183,7 +190,7 @@ def test_a_lost_answer_ends_in_success(
 
 def test_a_lost_answer_to_a_put_without_a_tag_ends_in_success(
     ecr: EcrEmulator, repository: EcrRepository, build: Build
-):
+) -> None:
     manifest = parse_manifest(build("new").text + " ")
     ecr.faults.lose("PutImage")
     assert put(repository, PutRequest(manifest)).outcome is Outcome.CREATED
@@ -192,7 +199,7 @@ def test_a_lost_answer_to_a_put_without_a_tag_ends_in_success(
 @pytest.mark.parametrize("answer", ["ImageAlreadyExistsException", "ImageTagAlreadyExistsException"])
 def test_the_same_image_put_by_somebody_else_in_between_is_success(
     ecr: EcrEmulator, repository: EcrRepository, build: Build, answer: str
-):
+) -> None:
     ecr.client().put_image_tag_mutability(repositoryName=REPOSITORY, imageTagMutability="IMMUTABLE")
     image = build("new", "build-42")
     ecr.switches.immutable_and_identical = answer  # type: ignore[assignment]  # a parameter of the test
@@ -207,7 +214,7 @@ def test_the_same_image_put_by_somebody_else_in_between_is_success(
 
 def test_a_fault_that_was_not_applied_is_retryable_and_the_next_try_converges(
     ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt
-):
+) -> None:
     image = build("new", "build-42")
     ecr.faults.fail("PutImage", "ServerException", status=500, times=3)
     with pytest.raises(ServiceFaultError) as caught:
@@ -219,7 +226,7 @@ def test_a_fault_that_was_not_applied_is_retryable_and_the_next_try_converges(
 
 def test_a_failed_put_whose_result_cannot_be_read_either_keeps_its_own_error(
     ecr: EcrEmulator, repository: EcrRepository, build: Build
-):
+) -> None:
     build("new", "build-42")
     plan = plan_put(repository, retag("build-42", "prod"))
     ecr.faults.cut("PutImage", times=3)
@@ -231,7 +238,7 @@ def test_a_failed_put_whose_result_cannot_be_read_either_keeps_its_own_error(
 # --- Errors ----------------------------------------------------------------------------------------------------------
 
 
-def test_throttling_is_retryable(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_throttling_is_retryable(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
     ecr.faults.fail("PutImage", "ThrottlingException", "Rate exceeded", times=3)
     with pytest.raises(ThrottledError) as caught:
@@ -240,7 +247,9 @@ def test_throttling_is_retryable(ecr: EcrEmulator, repository: EcrRepository, bu
     assert caught.value.request_id
 
 
-def test_an_immutable_tag_on_another_image_says_which(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_an_immutable_tag_on_another_image_says_which(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
     old = build("old", "prod")
     image = build("new", "build-42")
     ecr.client().put_image_tag_mutability(repositoryName=REPOSITORY, imageTagMutability="IMMUTABLE")
@@ -249,22 +258,22 @@ def test_an_immutable_tag_on_another_image_says_which(ecr: EcrEmulator, reposito
     assert f"points at {old.digest}; the image to put is {image.digest}" in str(caught.value)
 
 
-def test_a_missing_source_is_named(repository: EcrRepository):
+def test_a_missing_source_is_named(repository: EcrRepository) -> None:
     with pytest.raises(ImageNotFoundError, match=f"{REPOSITORY}:build-42 cannot be read"):
         plan_put(repository, retag("build-42", "prod"))
 
 
-def test_a_missing_repository_is_named(client: ECRClient):
+def test_a_missing_repository_is_named(client: ECRClient) -> None:
     with pytest.raises(RepositoryNotFoundError, match="shop/nowhere"):
         plan_put(EcrRepository(client, "shop/nowhere"), retag("build-42", "prod"))
 
 
-def test_missing_children_are_named(repository: EcrRepository):
+def test_missing_children_are_named(repository: EcrRepository) -> None:
     with pytest.raises(ReferencedImagesNotFoundError, match="Push every manifest"):
         put(repository, PutRequest(parse_manifest(sample_image().text), ("prod",)))
 
 
-def test_missing_layers_are_waited_for_and_then_named(ecr: EcrEmulator, repository: EcrRepository):
+def test_missing_layers_are_waited_for_and_then_named(ecr: EcrEmulator, repository: EcrRepository) -> None:
     waits: list[float] = []
     manifest = parse_manifest(sample_image(platforms=["linux/amd64"]).text)
     with pytest.raises(LayersNotFoundError, match="Push the image's layers"):
@@ -273,7 +282,7 @@ def test_missing_layers_are_waited_for_and_then_named(ecr: EcrEmulator, reposito
     assert 2.9 < sum(waits) < 4
 
 
-def test_layers_that_appear_in_time_are_no_error(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_layers_that_appear_in_time_are_no_error(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     image = build("new", platforms=["linux/amd64"])
     ecr.faults.fail("PutImage", "LayersNotFoundException", times=2)
     assert put(repository, PutRequest(parse_manifest(image.text), ("prod",))).outcome is Outcome.CREATED
@@ -285,7 +294,7 @@ def test_layers_that_appear_in_time_are_no_error(ecr: EcrEmulator, repository: E
 
 def test_a_failure_among_several_tags_says_what_is_done_and_a_retry_finishes_the_rest(
     ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt
-):
+) -> None:
     image = build("new", "build-42")
     request = retag("build-42", "one", "two", "three")
     ecr.faults.after("PutImage", lambda: ecr.faults.fail("PutImage", "ThrottlingException", times=3))
@@ -299,7 +308,7 @@ def test_a_failure_among_several_tags_says_what_is_done_and_a_retry_finishes_the
 
 def test_a_failure_that_no_retry_mends_is_not_retryable_for_several_tags_either(
     ecr: EcrEmulator, repository: EcrRepository, build: Build
-):
+) -> None:
     build("new", "build-42")
     ecr.faults.fail("PutImage", "KmsException")
     with pytest.raises(PartialPutError) as caught:
@@ -310,7 +319,7 @@ def test_a_failure_that_no_retry_mends_is_not_retryable_for_several_tags_either(
 # --- Guard -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_guard_costs_one_look_more(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_guard_costs_one_look_more(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     old = build("old", "prod")
     build("new", "build-42")
     plan = put(repository, retag("build-42", "prod", guard=Guard(Digest.parse(old.digest))))
@@ -320,7 +329,7 @@ def test_a_guard_costs_one_look_more(ecr: EcrEmulator, repository: EcrRepository
 
 def test_a_guard_refuses_before_anything_is_put(
     ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt
-):
+) -> None:
     old = build("old", "prod")
     build("new", "build-42")
     request = retag("build-42", "fresh", "prod", guard=Guard(None))
@@ -330,7 +339,7 @@ def test_a_guard_refuses_before_anything_is_put(
     assert points_at("prod") == old.digest
 
 
-def test_a_lost_race_is_reported_as_such(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_lost_race_is_reported_as_such(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     old = build("old", "prod")
     rival = build("rival", "build-43")
     build("new", "build-42")
@@ -348,7 +357,7 @@ def test_a_lost_race_is_reported_as_such(ecr: EcrEmulator, repository: EcrReposi
 
 def test_a_tag_deleted_right_after_a_guarded_put_is_a_lost_race(
     ecr: EcrEmulator, repository: EcrRepository, build: Build
-):
+) -> None:
     build("new", "build-42")
     other = ecr.client()
 
@@ -360,7 +369,7 @@ def test_a_tag_deleted_right_after_a_guarded_put_is_a_lost_race(
         put(repository, retag("build-42", "prod", guard=Guard(None)))
 
 
-def test_a_retry_after_a_guarded_put_succeeds(repository: EcrRepository, build: Build):
+def test_a_retry_after_a_guarded_put_succeeds(repository: EcrRepository, build: Build) -> None:
     old = build("old", "prod")
     build("new", "build-42")
     request = retag("build-42", "prod", guard=Guard(Digest.parse(old.digest)))
@@ -377,16 +386,18 @@ def archive(client: ECRClient, image: SampleImage) -> None:
     )
 
 
-def test_an_archived_source_is_refused(client: ECRClient, repository: EcrRepository, build: Build):
+@needs_archives
+def test_an_archived_source_is_refused(client: ECRClient, repository: EcrRepository, build: Build) -> None:
     archive(client, build("new", "build-42", platforms=["linux/amd64"]))
     with pytest.raises(ImageInaccessibleError, match="Restore it"):
         plan_put(repository, retag("build-42", "prod"))
 
 
+@needs_archives
 @pytest.mark.parametrize("guarded", [False, True])
 def test_a_tag_on_an_archived_image_is_moved_and_remembers_from_where(
     client: ECRClient, repository: EcrRepository, build: Build, *, guarded: bool
-):
+) -> None:
     old = build("old", "prod", platforms=["linux/amd64"])
     build("new", "build-42")
     archive(client, old)
@@ -394,28 +405,31 @@ def test_a_tag_on_an_archived_image_is_moved_and_remembers_from_where(
     assert str(put(repository, retag("build-42", "prod", guard=guard)).moves[0].previous) == old.digest
 
 
+@needs_archives
 @pytest.mark.parametrize("answer", ["ImageInaccessible", "ImageNotFound"])
 def test_a_tag_on_an_archived_image_is_not_absent_whatever_ecr_calls_it(
     ecr: EcrEmulator, client: ECRClient, repository: EcrRepository, build: Build, answer: str
-):
+) -> None:
     archive(client, build("old", "prod", platforms=["linux/amd64"]))
     build("new", "build-42")
 
-    def called(reply: dict[str, list[dict[str, str]]]) -> dict[str, list[dict[str, str]]]:
+    def called(reply: dict[str, Any]) -> dict[str, Any]:
         return reply | {"failures": [failure | {"failureCode": answer} for failure in reply["failures"]]}
 
-    ecr.faults.corrupt("BatchGetImage", called)  # type: ignore[arg-type]  # the emulator's answer is plain JSON
+    ecr.faults.corrupt("BatchGetImage", called)
     with pytest.raises(PreconditionFailedError):
         plan_put(repository, retag("build-42", "prod", guard=Guard(None)))
 
 
-def test_a_tag_of_which_nothing_can_be_known_is_left_alone(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_tag_of_which_nothing_can_be_known_is_left_alone(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
     build("new", "build-42")
 
-    def unknown(reply: dict[str, list[dict[str, str]]]) -> dict[str, list[dict[str, str]]]:
+    def unknown(reply: dict[str, Any]) -> dict[str, Any]:
         return reply | {"failures": [failure | {"failureCode": "KmsError"} for failure in reply["failures"]]}
 
-    ecr.faults.corrupt("BatchGetImage", unknown)  # type: ignore[arg-type]  # as above
+    ecr.faults.corrupt("BatchGetImage", unknown)
     with pytest.raises(EcrProviderError):
         plan_put(repository, retag("build-42", "prod"))
     assert "PutImage" not in ecr.calls

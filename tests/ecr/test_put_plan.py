@@ -19,20 +19,20 @@ def outcome(current: Digest | None, guard: Guard | None = None) -> Outcome:
     return decide(NEW, {"prod": current}, guard)[0].outcome
 
 
-def test_a_tag_that_does_not_exist_is_created():
+def test_a_tag_that_does_not_exist_is_created() -> None:
     assert outcome(None) is Outcome.CREATED
 
 
-def test_a_tag_on_another_image_is_moved_and_remembers_from_where():
+def test_a_tag_on_another_image_is_moved_and_remembers_from_where() -> None:
     assert decide(NEW, {"prod": OLD}) == (TagMove("prod", OLD, Outcome.MOVED),)
 
 
-def test_a_tag_on_this_image_is_unchanged():
+def test_a_tag_on_this_image_is_unchanged() -> None:
     assert outcome(NEW) is Outcome.UNCHANGED
 
 
 @pytest.mark.parametrize(("current", "guard"), [(OLD, Guard(OLD)), (None, Guard(None))])
-def test_a_guard_lets_a_tag_pass_that_is_where_it_should_be(current: Digest | None, guard: Guard):
+def test_a_guard_lets_a_tag_pass_that_is_where_it_should_be(current: Digest | None, guard: Guard) -> None:
     assert outcome(current, guard) is not Outcome.UNCHANGED
 
 
@@ -44,14 +44,16 @@ def test_a_guard_lets_a_tag_pass_that_is_where_it_should_be(current: Digest | No
         (OLD, Guard(None), f"points at {OLD}", "does not exist"),
     ],
 )
-def test_a_guard_refuses_a_tag_that_is_elsewhere(current: Digest | None, guard: Guard, actual: str, expected: str):
+def test_a_guard_refuses_a_tag_that_is_elsewhere(
+    current: Digest | None, guard: Guard, actual: str, expected: str
+) -> None:
     with pytest.raises(PreconditionFailedError) as caught:
         decide(NEW, {"prod": current}, guard)
     assert f"Tag 'prod' {actual}, but expected_current_digest says that it {expected}" in str(caught.value)
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), MAYBE, min_size=1), st.sampled_from([OLD, None]))
-def test_a_guard_lets_all_tags_pass_or_none(current: dict[str | None, Digest | None], expected: Digest | None):
+def test_a_guard_lets_all_tags_pass_or_none(current: dict[str | None, Digest | None], expected: Digest | None) -> None:
     if all(at in (expected, NEW) for at in current.values()):
         assert len(decide(NEW, current, Guard(expected))) == len(current)
     else:
@@ -60,7 +62,7 @@ def test_a_guard_lets_all_tags_pass_or_none(current: dict[str | None, Digest | N
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), MAYBE, min_size=1))
-def test_a_second_decision_after_the_moves_finds_nothing_to_do(current: dict[str | None, Digest | None]):
+def test_a_second_decision_after_the_moves_finds_nothing_to_do(current: dict[str | None, Digest | None]) -> None:
     after = {move.tag: NEW for move in decide(NEW, current)}
     for guard in (None, Guard(None), Guard(OLD)):
         assert {move.outcome for move in decide(NEW, after, guard)} == {Outcome.UNCHANGED}
@@ -74,6 +76,6 @@ def test_a_second_decision_after_the_moves_finds_nothing_to_do(current: dict[str
         ([Outcome.UNCHANGED], Outcome.UNCHANGED),
     ],
 )
-def test_the_outcome_of_several_tags_is_the_strongest(outcomes: list[Outcome], overall: Outcome):
+def test_the_outcome_of_several_tags_is_the_strongest(outcomes: list[Outcome], overall: Outcome) -> None:
     moves = tuple(TagMove(str(number), None, each) for number, each in enumerate(outcomes))
     assert PutPlan(MANIFEST, moves, guard=None, registry_id=None).outcome is overall

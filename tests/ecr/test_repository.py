@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ACCOUNT, REPOSITORY
+from conftest import ACCOUNT, REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.repository import EcrRepository
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Build = Callable[..., SampleImage]
 
 
-def test_an_image_is_read_as_it_was_pushed(repository: EcrRepository, build: Build):
+def test_an_image_is_read_as_it_was_pushed(repository: EcrRepository, build: Build) -> None:
     pushed = build("new", "build-42")
     image = repository.get_image(ImageIdentifier(tag="build-42"))
     manifest = repository.manifest_of(image)
@@ -35,7 +35,7 @@ def test_an_image_is_read_as_it_was_pushed(repository: EcrRepository, build: Bui
     assert isinstance(manifest, ImageIndex)
 
 
-def test_all_modern_media_types_are_accepted(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_all_modern_media_types_are_accepted(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
     repository.get_image(ImageIdentifier(tag="build-42"))
     assert set(ecr.requests[-1].parameters["acceptedMediaTypes"]) >= {
@@ -46,7 +46,7 @@ def test_all_modern_media_types_are_accepted(ecr: EcrEmulator, repository: EcrRe
     }
 
 
-def test_a_converted_answer_is_read_again_by_digest(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_converted_answer_is_read_again_by_digest(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     pushed = build("new", "build-42", platforms=["linux/amd64"])
 
     def converted(answer: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_a_converted_answer_is_read_again_by_digest(ecr: EcrEmulator, repository
     assert ecr.requests[-1].parameters["imageIds"] == [{"imageDigest": pushed.digest}]
 
 
-def test_a_schema_1_image_is_refused_as_a_source(ecr: EcrEmulator, repository: EcrRepository, build: Build):
+def test_a_schema_1_image_is_refused_as_a_source(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42", platforms=["linux/amd64"])
     text = '{"schemaVersion": 1, "name": "shop/web", "fsLayers": [], "history": []}'
 
@@ -73,14 +73,14 @@ def test_a_schema_1_image_is_refused_as_a_source(ecr: EcrEmulator, repository: E
         repository.manifest_of(image)
 
 
-def test_tag_and_digest_have_to_agree(repository: EcrRepository, build: Build):
+def test_tag_and_digest_have_to_agree(repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
     old = build("old", "build-41")
     with pytest.raises(ImageNotFoundError, match="ImageTagDoesNotMatchDigest"):
         repository.get_image(ImageIdentifier(Digest.parse(old.digest), "build-42"))
 
 
-def test_one_answer_tells_what_is_there_and_what_is_not(repository: EcrRepository, build: Build):
+def test_one_answer_tells_what_is_there_and_what_is_not(repository: EcrRepository, build: Build) -> None:
     pushed = build("new", "build-42", "prod")
     asked = [ImageIdentifier(tag="build-42"), ImageIdentifier(tag="gone"), ImageIdentifier(tag="prod")]
     asked += [ImageIdentifier(Digest.parse(pushed.digest)), ImageIdentifier(Digest.of(b"gone"))]
@@ -88,7 +88,10 @@ def test_one_answer_tells_what_is_there_and_what_is_not(repository: EcrRepositor
     assert [isinstance(answer[each], EcrCallError) for each in asked] == [False, True, False, False, True]
 
 
-def test_describing_an_image_tells_its_tags_and_status(client: ECRClient, repository: EcrRepository, build: Build):
+@needs_archives
+def test_describing_an_image_tells_its_tags_and_status(
+    client: ECRClient, repository: EcrRepository, build: Build
+) -> None:
     pushed = build("new", "build-42", "prod", platforms=["linux/amd64"])
     detail = repository.describe_image(ImageIdentifier(tag="prod"))
     assert (str(detail.digest), set(detail.tags), detail.is_active) == (pushed.digest, {"build-42", "prod"}, True)
@@ -98,7 +101,7 @@ def test_describing_an_image_tells_its_tags_and_status(client: ECRClient, reposi
     assert not repository.describe_image(ImageIdentifier(tag="prod")).is_active
 
 
-def test_another_account_is_reached_by_its_registry_id(ecr: EcrEmulator):
+def test_another_account_is_reached_by_its_registry_id(ecr: EcrEmulator) -> None:
     owner = ecr.client(account_id="999999999999")
     owner.create_repository(repositoryName=REPOSITORY)
     push(owner, REPOSITORY, sample_image(), "build-42")
@@ -112,17 +115,17 @@ def test_another_account_is_reached_by_its_registry_id(ecr: EcrEmulator):
     assert foreign.describe_image(ImageIdentifier(tag="prod")).registry_id == "999999999999"
 
 
-def test_the_uri_pins_the_digest(repository: EcrRepository):
+def test_the_uri_pins_the_digest(repository: EcrRepository) -> None:
     digest = Digest.of(b"")
     assert repository.image_uri(ACCOUNT, digest) == f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{REPOSITORY}@{digest}"
 
 
-def test_the_uri_knows_the_partition(ecr: EcrEmulator):
+def test_the_uri_knows_the_partition(ecr: EcrEmulator) -> None:
     repository = EcrRepository(ecr.client(region_name="cn-north-1"), REPOSITORY)
     assert ".dkr.ecr.cn-north-1.amazonaws.com.cn/" in repository.image_uri(ACCOUNT, Digest.of(b""))
 
 
 @pytest.mark.parametrize(("name", "registry_id"), [("Shop", None), ("shop/web", "1234")])
-def test_names_are_checked_before_any_call(client: ECRClient, name: str, registry_id: str | None):
+def test_names_are_checked_before_any_call(client: ECRClient, name: str, registry_id: str | None) -> None:
     with pytest.raises((InvalidReferenceError, InvalidInputError)):
         EcrRepository(client, name, registry_id)

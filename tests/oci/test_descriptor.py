@@ -34,7 +34,7 @@ def test_a_descriptor_is_read_as_it_was_written(descriptor: Descriptor) -> None:
 
 @given(descriptors())
 def test_a_descriptor_is_a_value(descriptor: Descriptor) -> None:
-    assert pickle.loads(pickle.dumps(descriptor)) == descriptor  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(descriptor)) == descriptor
     assert len({descriptor, read(descriptor_json(descriptor))}) == 1
 
 

@@ -51,7 +51,7 @@ def alien(image: SampleImage) -> str:
 # --- XCom ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_xcom_is_what_the_next_task_needs(ecr: EcrEmulator, build: Build):
+def test_the_xcom_is_what_the_next_task_needs(ecr: EcrEmulator, build: Build) -> None:
     old = build("old", "prod")
     new = build("new", "build-42")
     result = run(source_image_tag="build-42", image_tag="prod")
@@ -72,27 +72,27 @@ def test_the_xcom_is_what_the_next_task_needs(ecr: EcrEmulator, build: Build):
     assert ecr.calls == ["BatchGetImage", "PutImage"]
 
 
-def test_a_second_run_is_unchanged_and_makes_one_call(ecr: EcrEmulator, build: Build):
+def test_a_second_run_is_unchanged_and_makes_one_call(ecr: EcrEmulator, build: Build) -> None:
     build("new", "build-42", "prod")
     result = run(source_image_tag="build-42", image_tag="prod")
     assert (result.state("put"), result.xcom("put", "outcome")) == ("success", "unchanged")
     assert ecr.calls == ["BatchGetImage"]
 
 
-def test_a_tag_that_is_new_has_no_previous_digest(build: Build):
+def test_a_tag_that_is_new_has_no_previous_digest(build: Build) -> None:
     build("new", "build-42")
     result = run(source_image_tag="build-42", image_tag="prod")
     assert (result.xcom("put", "outcome"), result.xcom("put", "previousImageDigest")) == ("created", None)
 
 
-def test_several_tags_have_an_outcome_each(build: Build):
+def test_several_tags_have_an_outcome_each(build: Build) -> None:
     build("new", "build-42", "prod")
     result = run(source_image_tag="build-42", image_tags=["prod", "v1", "v1"])
     assert result.xcom("put", "imageTags") == ["prod", "v1"]
     assert [tag["outcome"] for tag in result.xcom("put", "tags")] == ["unchanged", "created"]
 
 
-def test_no_xcom_if_none_is_wanted(build: Build, points_at: PointsAt):
+def test_no_xcom_if_none_is_wanted(build: Build, points_at: PointsAt) -> None:
     new = build("new", "build-42")
     result = run(source_image_tag="build-42", image_tag="prod", do_xcom_push=False)
     assert (result.state("put"), result.xcom("put")) == ("success", None)
@@ -104,7 +104,7 @@ def test_no_xcom_if_none_is_wanted(build: Build, points_at: PointsAt):
 
 @pytest.mark.parametrize("native", [False, True], ids=["text rendering", "native rendering"])
 @pytest.mark.parametrize("upstream", [False, True], ids=["literal", "from XCom"])
-def test_a_manifest_reaches_ecr_byte_for_byte(ecr: EcrEmulator, build: Build, *, native: bool, upstream: bool):
+def test_a_manifest_reaches_ecr_byte_for_byte(ecr: EcrEmulator, build: Build, *, native: bool, upstream: bool) -> None:
     text = alien(build("new"))
     with DAG("bytes", schedule=None, render_template_as_native_obj=native) as dag:
 
@@ -117,17 +117,17 @@ def test_a_manifest_reaches_ecr_byte_for_byte(ecr: EcrEmulator, build: Build, *,
     assert ecr.requests[-1].parameters["imageManifest"] == text
 
 
-def test_a_manifest_that_names_a_file_is_not_read_from_it(capfd: pytest.CaptureFixture[str]):
+def test_a_manifest_that_names_a_file_is_not_read_from_it(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(image_manifest="manifest.json", image_tag="prod").state("put") == "failed"
     assert "InvalidManifestError" in why(capfd)
 
 
-def test_a_template_in_place_of_a_manifest_is_refused_with_a_hint(capfd: pytest.CaptureFixture[str]):
+def test_a_template_in_place_of_a_manifest_is_refused_with_a_hint(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(image_manifest="{{ ti.xcom_pull('read') }}", image_tag="prod").state("put") == "failed"
     assert "task.output" in why(capfd)
 
 
-def test_a_dict_is_put_with_sorted_keys(ecr: EcrEmulator, build: Build):
+def test_a_dict_is_put_with_sorted_keys(ecr: EcrEmulator, build: Build) -> None:
     manifest = json.loads(build("new").text)
     manifest["annotations"] = {"{{ b }}": "{% if %}", "a": "é"}
     result = run(image_manifest=manifest, image_tag="prod")
@@ -136,7 +136,7 @@ def test_a_dict_is_put_with_sorted_keys(ecr: EcrEmulator, build: Build):
     assert text == json.dumps(manifest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def test_a_manifest_of_another_type_is_refused(capfd: pytest.CaptureFixture[str]):
+def test_a_manifest_of_another_type_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     with DAG("list", schedule=None) as dag:
 
         @task
@@ -148,7 +148,7 @@ def test_a_manifest_of_another_type_is_refused(capfd: pytest.CaptureFixture[str]
     assert "image_manifest is a list" in why(capfd)
 
 
-def test_the_media_type_is_filled_in(ecr: EcrEmulator, build: Build):
+def test_the_media_type_is_filled_in(ecr: EcrEmulator, build: Build) -> None:
     manifest = json.loads(build("new").text)
     media_type = manifest.pop("mediaType")
     assert run(image_manifest=json.dumps(manifest), image_tag="prod").state("put") == "success"
@@ -161,7 +161,7 @@ def test_the_media_type_is_filled_in(ecr: EcrEmulator, build: Build):
 @pytest.mark.parametrize("argument", ["image_tag", "source_image_tag", "image_tags"])
 def test_a_tag_that_native_rendering_made_a_number_is_refused(
     ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], argument: str
-):
+) -> None:
     arguments: dict[str, Any] = {"source_image_tag": "build-42", "image_tag": "prod"}
     arguments[argument] = ["{{ '1.10' }}"] if argument == "image_tags" else "{{ '1.10' }}"
     if argument == "image_tags":
@@ -174,7 +174,7 @@ def test_a_tag_that_native_rendering_made_a_number_is_refused(
     assert ecr.calls == []
 
 
-def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest.CaptureFixture[str]):
+def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     native = {"render_template_as_native_obj": True}
     result = run(native, source_image_tag="a", image_tag="b", registry_id="{{ '123456789012' }}")
     assert result.state("put") == "failed"
@@ -188,7 +188,7 @@ def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest
 )
 def test_a_template_that_finds_nothing_drops_no_guard(
     ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], argument: str, *, native: bool
-):
+) -> None:
     build("new", "build-42")
     arguments = {"source_image_tag": "build-42", "image_tag": "prod", argument: "{{ none }}"}
     assert run({"render_template_as_native_obj": native}, **arguments).state("put") == "failed"
@@ -198,7 +198,7 @@ def test_a_template_that_finds_nothing_drops_no_guard(
 
 def test_an_upstream_task_that_returns_nothing_drops_no_guard(
     ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     build("new", "build-42")
     with DAG("nothing", schedule=None) as dag:
 
@@ -211,7 +211,7 @@ def test_an_upstream_task_that_returns_nothing_drops_no_guard(
     assert ecr.calls == []
 
 
-def test_templates_are_rendered(build: Build, points_at: PointsAt):
+def test_templates_are_rendered(build: Build, points_at: PointsAt) -> None:
     new = build("new", "build-42")
     params = {"repository": REPOSITORY, "build": 42}
     result = run(
@@ -240,7 +240,7 @@ def test_templates_are_rendered(build: Build, points_at: PointsAt):
         ({"image_manifest": "{}", "expected_current_digest": ABSENT}, "guards a tag"),
     ],
 )
-def test_contradicting_arguments_break_the_dag_not_the_run(arguments: dict[str, Any], rule: str):
+def test_contradicting_arguments_break_the_dag_not_the_run(arguments: dict[str, Any], rule: str) -> None:
     with pytest.raises(InvalidInputError, match=rule):
         put(**arguments)
 
@@ -261,17 +261,17 @@ def test_contradicting_arguments_break_the_dag_not_the_run(arguments: dict[str, 
 )
 def test_a_bad_value_fails_before_any_call(
     ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], arguments: dict[str, Any], rule: str
-):
+) -> None:
     assert run(source_image_tag="build-42", **arguments).state("put") == "failed"
     assert rule in why(capfd)
     assert ecr.calls == []
 
 
-def test_default_args_reach_the_aws_arguments(ecr: EcrEmulator, build: Build, monkeypatch: pytest.MonkeyPatch):
+def test_default_args_reach_the_aws_arguments(ecr: EcrEmulator, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     new = build("new", "build-42")
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", connection(ecr))
     monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
-    arguments = {"default_args": {"aws_conn_id": "shop", "region_name": REGION}}
+    arguments: dict[str, Any] = {"default_args": {"aws_conn_id": "shop", "region_name": REGION}}
     assert run(arguments, source_image_tag="build-42", image_tag="prod").xcom("put", "imageDigest") == new.digest
 
 
@@ -304,17 +304,18 @@ def test_what_no_retry_can_mend_fails_at_once_with_a_remedy(
     break_it: Callable[[EcrEmulator], None],
     arguments: dict[str, Any],
     message: str,
-):
+) -> None:
     build("new", "build-42")
     break_it(ecr)
-    result = run(**({"source_image_tag": "build-42", "image_tag": "prod", "retries": 3} | arguments))
+    defaults: dict[str, Any] = {"source_image_tag": "build-42", "image_tag": "prod", "retries": 3}
+    result = run(**(defaults | arguments))
     assert result.state("put") == "failed"
     log = why(capfd)
     assert message in log
     assert "AirflowFailException" in log
 
 
-def test_what_a_retry_can_mend_is_retried_by_airflow(ecr: EcrEmulator, build: Build, points_at: PointsAt):
+def test_what_a_retry_can_mend_is_retried_by_airflow(ecr: EcrEmulator, build: Build, points_at: PointsAt) -> None:
     new = build("new", "build-42")
     ecr.faults.fail("PutImage", "ThrottlingException", times=3)
     result = run(source_image_tag="build-42", image_tag="prod", retries=1, retry_delay=0.0)
@@ -323,7 +324,7 @@ def test_what_a_retry_can_mend_is_retried_by_airflow(ecr: EcrEmulator, build: Bu
     assert ecr.calls.count("PutImage") == 4
 
 
-def test_a_partly_failed_put_is_finished_by_the_retry(ecr: EcrEmulator, build: Build, points_at: PointsAt):
+def test_a_partly_failed_put_is_finished_by_the_retry(ecr: EcrEmulator, build: Build, points_at: PointsAt) -> None:
     new = build("new", "build-42")
     ecr.faults.after("PutImage", lambda: ecr.faults.fail("PutImage", "ThrottlingException", times=3))
     result = run(source_image_tag="build-42", image_tags=["one", "two"], retries=1, retry_delay=0.0)
@@ -331,7 +332,7 @@ def test_a_partly_failed_put_is_finished_by_the_retry(ecr: EcrEmulator, build: B
     assert {points_at("one"), points_at("two")} == {new.digest}
 
 
-def test_a_guard_that_holds_lets_the_tag_move(build: Build, points_at: PointsAt):
+def test_a_guard_that_holds_lets_the_tag_move(build: Build, points_at: PointsAt) -> None:
     old = build("old", "prod")
     new = build("new", "build-42")
     result = run(source_image_digest=new.digest, image_tag="prod", expected_current_digest=old.digest)
@@ -339,7 +340,7 @@ def test_a_guard_that_holds_lets_the_tag_move(build: Build, points_at: PointsAt)
     assert points_at("prod") == new.digest
 
 
-def test_absent_guards_a_new_tag(build: Build, points_at: PointsAt):
+def test_absent_guards_a_new_tag(build: Build, points_at: PointsAt) -> None:
     old = build("old", "prod")
     new = build("new", "build-42")
     assert run(source_image_tag="build-42", image_tag="prod", expected_current_digest=ABSENT).state("put") == "failed"
@@ -350,7 +351,7 @@ def test_absent_guards_a_new_tag(build: Build, points_at: PointsAt):
 # --- Airflow's ways --------------------------------------------------------------------------------------------------
 
 
-def test_mapped_over_services(ecr: EcrEmulator, client: ECRClient):
+def test_mapped_over_services(ecr: EcrEmulator, client: ECRClient) -> None:
     digests = {}
     for service in ("api", "web", "worker"):
         if service != "web":
@@ -367,13 +368,13 @@ def test_mapped_over_services(ecr: EcrEmulator, client: ECRClient):
         def deploy(uris: list[str]) -> list[str]:
             return list(uris)
 
-        deploy(puts.output["imageUri"])
+        deploy(puts.output["imageUri"])  # type: ignore[index]  # as below
     result = run_dag(dag)
     assert [uri.rpartition("@")[2] for uri in result.xcom("deploy")] == list(digests.values())
     assert ecr.calls == ["BatchGetImage", "PutImage"] * 3
 
 
-def test_taskflow_takes_the_pinned_uri(build: Build):
+def test_taskflow_takes_the_pinned_uri(build: Build) -> None:
     new = build("new", "build-42")
     with DAG("taskflow", schedule=None) as dag:
 
@@ -381,11 +382,11 @@ def test_taskflow_takes_the_pinned_uri(build: Build):
         def deploy(image_uri: str) -> str:
             return image_uri
 
-        deploy(put(source_image_tag="build-42", image_tag="prod").output["imageUri"])  # type: ignore[arg-type]  # XComArg
+        deploy(put(source_image_tag="build-42", image_tag="prod").output["imageUri"])  # type: ignore[index]  # not in its stub
     assert run_dag(dag).xcom("deploy").endswith(f"@{new.digest}")
 
 
-def test_another_account(ecr: EcrEmulator):
+def test_another_account(ecr: EcrEmulator) -> None:
     owner = ecr.client(account_id="999999999999")
     owner.create_repository(repositoryName=REPOSITORY)
     push(owner, REPOSITORY, sample_image(), "build-42")
@@ -397,7 +398,7 @@ def test_another_account(ecr: EcrEmulator):
 
 def test_the_log_says_what_moved_and_by_whose_request_and_never_the_manifest(
     build: Build, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     old = build("old", "prod")
     new = build("new", "build-42", annotations={"secret": "not-for-the-log"})
     result = run(source_image_tag="build-42", image_tag="prod")
@@ -407,7 +408,7 @@ def test_the_log_says_what_moved_and_by_whose_request_and_never_the_manifest(
     assert "not-for-the-log" not in log
 
 
-def test_the_links_are_there_for_tasks_that_failed(ecr: EcrEmulator, build: Build):
+def test_the_links_are_there_for_tasks_that_failed(ecr: EcrEmulator, build: Build) -> None:
     new = build("new", "build-42")
     ecr.faults.fail("PutImage", "KmsException")
     result = run(source_image_tag="build-42", image_tag="prod")
@@ -417,13 +418,13 @@ def test_the_links_are_there_for_tasks_that_failed(ecr: EcrEmulator, build: Buil
     assert result.xcom("put", "_link_EcrImageLink") == f"{base}/_/image/{new.digest}/details?region={REGION}"
 
 
-def test_the_registry_is_linked_even_if_nothing_could_be_read():
+def test_the_registry_is_linked_even_if_nothing_could_be_read() -> None:
     result = run(source_image_tag="build-42", image_tag="prod", repository_name="shop/nowhere")
     link = result.xcom("put", "_link_EcrRepositoryLink")
     assert link == f"{CONSOLE}/private-registry/repositories?region={REGION}"
 
 
-def test_a_first_image_is_linked_though_only_the_put_tells_the_account(build: Build):
+def test_a_first_image_is_linked_though_only_the_put_tells_the_account(build: Build) -> None:
     text = build("new").text + " "
     link = run(image_manifest=text).xcom("put", "_link_EcrImageLink")
     assert f"/{ACCOUNT}/{REPOSITORY}/_/image/{Digest.of(text.encode())}/" in link

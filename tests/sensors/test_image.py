@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 from airflow_runs import Run, run_dag, run_task
-from conftest import ACCOUNT, REGION, REPOSITORY
+from conftest import ACCOUNT, REGION, REPOSITORY, needs_archives
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
@@ -27,7 +27,7 @@ both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking",
 
 
 def sensor(**arguments: Any) -> EcrImageSensor:
-    defaults = {"task_id": "wait", "repository_name": REPOSITORY, "poke_interval": 0.1, "timeout": 20}
+    defaults: dict[str, Any] = {"task_id": "wait", "repository_name": REPOSITORY, "poke_interval": 0.1, "timeout": 20}
     return EcrImageSensor(**(defaults | arguments))
 
 
@@ -52,7 +52,7 @@ def after_two_looks(ecr: EcrEmulator, action: Callable[[], object]) -> None:
 
 
 @both_modes
-def test_an_image_that_is_there_is_found_at_once(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+def test_an_image_that_is_there_is_found_at_once(ecr: EcrEmulator, build: Build, *, deferrable: bool) -> None:
     image = build("new", "build-42")
     result = run(image_tag="build-42", deferrable=deferrable)
     report = result.xcom("wait")
@@ -64,7 +64,7 @@ def test_an_image_that_is_there_is_found_at_once(ecr: EcrEmulator, build: Build,
 @both_modes
 def test_an_image_that_comes_later_is_waited_for(
     ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], *, deferrable: bool
-):
+) -> None:
     after_two_looks(ecr, lambda: build("new", "build-42"))
     result = run(image_tag="build-42", deferrable=deferrable)
     assert result.state("wait") == "success"
@@ -74,7 +74,7 @@ def test_an_image_that_comes_later_is_waited_for(
 
 
 @both_modes
-def test_a_tag_that_moves_is_waited_for(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+def test_a_tag_that_moves_is_waited_for(ecr: EcrEmulator, build: Build, *, deferrable: bool) -> None:
     old = build("old", "prod")
     after_two_looks(ecr, lambda: build("new", "prod"))
     result = run(image_tag="prod", other_than_image_digest=old.digest, deferrable=deferrable)
@@ -83,21 +83,22 @@ def test_a_tag_that_moves_is_waited_for(ecr: EcrEmulator, build: Build, *, defer
 
 
 @both_modes
-def test_a_platform_that_comes_later_is_waited_for(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+def test_a_platform_that_comes_later_is_waited_for(ecr: EcrEmulator, build: Build, *, deferrable: bool) -> None:
     build("new", "build-42", platforms=["linux/amd64", "linux/386"])
     after_two_looks(ecr, lambda: build("new", "build-42", platforms=["linux/amd64", "linux/arm64"]))
     result = run(image_tag="build-42", platforms=["linux/arm64"], deferrable=deferrable)
     assert result.state("wait") == "success"
 
 
-def test_rescheduling_keeps_count_and_time(ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str]):
+def test_rescheduling_keeps_count_and_time(ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str]) -> None:
     after_two_looks(ecr, lambda: build("new", "build-42"))
     result = run(image_tag="build-42", mode="reschedule")
     assert result.state("wait") == "success"
     assert "Look 2 after" in log(capfd)
 
 
-def test_an_archived_image_is_not_there(client: ECRClient, build: Build, capfd: pytest.CaptureFixture[str]):
+@needs_archives
+def test_an_archived_image_is_not_there(client: ECRClient, build: Build, capfd: pytest.CaptureFixture[str]) -> None:
     image = build("new", "build-42", platforms=["linux/amd64"])
     client.update_image_storage_class(
         repositoryName=REPOSITORY, imageId={"imageDigest": image.digest}, targetStorageClass="ARCHIVE"
@@ -108,7 +109,9 @@ def test_an_archived_image_is_not_there(client: ECRClient, build: Build, capfd: 
 
 
 @both_modes
-def test_a_missing_repository_fails_at_once(ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], *, deferrable: bool):
+def test_a_missing_repository_fails_at_once(
+    ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], *, deferrable: bool
+) -> None:
     result = run(repository_name="shop/nowhere", image_tag="prod", deferrable=deferrable, retries=3)
     assert result.state("wait") == "failed"
     assert "Create the repository" in log(capfd)
@@ -118,19 +121,19 @@ def test_a_missing_repository_fails_at_once(ecr: EcrEmulator, capfd: pytest.Capt
 @both_modes
 def test_a_missing_repository_is_waited_for_if_wanted(
     ecr: EcrEmulator, client: ECRClient, build: Build, *, deferrable: bool
-):
+) -> None:
     def create() -> None:
         client.create_repository(repositoryName="shop/later")
         build("new", "build-42", repository_name="shop/later")
 
     after_two_looks(ecr, create)
-    arguments = {"repository_name": "shop/later", "image_tag": "build-42", "wait_for_repository": True}
+    arguments: dict[str, Any] = {"repository_name": "shop/later", "image_tag": "build-42", "wait_for_repository": True}
     assert run(deferrable=deferrable, **arguments).state("wait") == "success"
 
 
 def test_a_repository_that_vanishes_while_the_triggerer_waits_fails_the_task(
     ecr: EcrEmulator, client: ECRClient, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     after_two_looks(ecr, lambda: client.delete_repository(repositoryName=REPOSITORY, force=True))
     assert run(image_tag="prod", deferrable=True).state("wait") == "failed"
     assert "Create the repository" in log(capfd)
@@ -138,13 +141,13 @@ def test_a_repository_that_vanishes_while_the_triggerer_waits_fails_the_task(
 
 @both_modes
 @pytest.mark.parametrize("arguments", [{"soft_fail": True}, {"never_fail": True}], ids=lambda value: next(iter(value)))
-def test_failing_softly_skips(*, deferrable: bool, arguments: dict[str, Any]):
+def test_failing_softly_skips(*, deferrable: bool, arguments: dict[str, Any]) -> None:
     result = run(repository_name="shop/nowhere", image_tag="prod", deferrable=deferrable, **arguments)
     assert result.state("wait") == "skipped"
 
 
 @both_modes
-def test_throttling_is_waited_out(ecr: EcrEmulator, build: Build, *, deferrable: bool):
+def test_throttling_is_waited_out(ecr: EcrEmulator, build: Build, *, deferrable: bool) -> None:
     build("new", "build-42")
     ecr.faults.fail("DescribeImages", "ThrottlingException", times=3)
     assert run(image_tag="build-42", deferrable=deferrable).state("wait") == "success"
@@ -160,17 +163,17 @@ def test_throttling_is_waited_out(ecr: EcrEmulator, build: Build, *, deferrable:
         {"image_tag": "prod", "platforms": ["linux"]},
     ],
 )
-def test_what_rendering_made_of_an_argument_is_checked(ecr: EcrEmulator, arguments: dict[str, Any]):
+def test_what_rendering_made_of_an_argument_is_checked(ecr: EcrEmulator, arguments: dict[str, Any]) -> None:
     assert run({"render_template_as_native_obj": True}, **arguments).state("wait") == "failed"
     assert ecr.calls == []
 
 
-def test_there_is_something_to_wait_for():
+def test_there_is_something_to_wait_for() -> None:
     with pytest.raises(InvalidInputError, match="nothing to wait for"):
         sensor()
 
 
-def test_the_links_are_there(build: Build):
+def test_the_links_are_there(build: Build) -> None:
     image = build("new", "build-42")
     result = run(image_tag="build-42")
     base = f"https://console.aws.amazon.com/ecr/repositories/private/{ACCOUNT}/{REPOSITORY}"
@@ -178,7 +181,7 @@ def test_the_links_are_there(build: Build):
     assert result.xcom("wait", "_link_EcrImageLink") == f"{base}/_/image/{image.digest}/details?region={REGION}"
 
 
-def test_what_was_waited_for_is_handed_on(build: Build):
+def test_what_was_waited_for_is_handed_on(build: Build) -> None:
     image = build("new", "build-42")
     with DAG("handed_on", schedule=None) as dag:
 
@@ -186,9 +189,9 @@ def test_what_was_waited_for_is_handed_on(build: Build):
         def deploy(digest: str) -> str:
             return digest
 
-        deploy(sensor(image_tag="build-42").output["imageDigest"])  # type: ignore[arg-type]  # XComArg
+        deploy(sensor(image_tag="build-42").output["imageDigest"])  # type: ignore[index]  # not in its stub
     assert run_dag(dag).xcom("deploy") == image.digest
 
 
-def test_a_digest_that_never_comes_times_out():
+def test_a_digest_that_never_comes_times_out() -> None:
     assert run(image_digest=str(Digest.of(b"never")), timeout=0.3).state("wait") == "failed"

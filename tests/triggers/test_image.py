@@ -23,7 +23,12 @@ pytestmark = pytest.mark.usefixtures("aws_default")
 
 def trigger(**arguments: Any) -> EcrImageTrigger:
     hook = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "config": None}
-    defaults = {"condition": {"image_tag": "prod"}, "hook": hook, "repository_name": REPOSITORY, "poke_interval": 0.05}
+    defaults: dict[str, Any] = {
+        "condition": {"image_tag": "prod"},
+        "hook": hook,
+        "repository_name": REPOSITORY,
+        "poke_interval": 0.05,
+    }
     return EcrImageTrigger(**(defaults | arguments))
 
 
@@ -42,12 +47,12 @@ def again(one: EcrImageTrigger) -> EcrImageTrigger:
     return EcrImageTrigger(**arguments)
 
 
-def test_it_reports_the_image(build: Build):
+def test_it_reports_the_image(build: Build) -> None:
     image = build("new", "prod")
     assert run(trigger())["report"]["imageDigest"] == image.digest
 
 
-def test_it_survives_a_restart_and_remembers_when_the_wait_began(build: Build):
+def test_it_survives_a_restart_and_remembers_when_the_wait_began(build: Build) -> None:
     first = trigger(started_at=time.time() - 100, registry_id="123456789012", poke_interval=7)
     second = again(first)
     assert second.serialize() == first.serialize()
@@ -55,22 +60,22 @@ def test_it_survives_a_restart_and_remembers_when_the_wait_began(build: Build):
     assert run(second)["report"]["imageDigest"] == image.digest
 
 
-def test_it_only_ever_reads(ecr: EcrEmulator, build: Build):
+def test_it_only_ever_reads(ecr: EcrEmulator, build: Build) -> None:
     build("new", "prod")
     run(trigger(condition={"image_tag": "prod", "platforms": ["linux/amd64"]}))
     assert set(ecr.calls) == {"DescribeImages", "BatchGetImage"}
 
 
-def test_an_error_that_no_look_can_mend_is_an_event():
+def test_an_error_that_no_look_can_mend_is_an_event() -> None:
     assert "Create the repository" in run(trigger(repository_name="shop/nowhere"))["error"]
 
 
-def test_a_missing_connection_is_an_event():
+def test_a_missing_connection_is_an_event() -> None:
     hook = {"aws_conn_id": "nowhere", "region_name": None, "verify": None, "config": None}
     assert "'nowhere' does not exist" in run(trigger(hook=hook))["error"]
 
 
-def test_waits_on_one_connection_share_one_client(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch):
+def test_waits_on_one_connection_share_one_client(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", connection(ecr))
     shop = {"aws_conn_id": "shop", "region_name": None, "verify": None, "config": None}
 
@@ -87,13 +92,13 @@ def test_waits_on_one_connection_share_one_client(ecr: EcrEmulator, monkeypatch:
     assert asyncio.run(both()) == 2
 
 
-def test_a_client_lives_no_longer_than_the_waits_that_use_it(build: Build):
+def test_a_client_lives_no_longer_than_the_waits_that_use_it(build: Build) -> None:
     build("new", "prod")
     run(trigger())
     assert len(module._HOOKS) == 0
 
 
-def test_the_loop_is_not_blocked_by_a_slow_answer(ecr: EcrEmulator, build: Build):
+def test_the_loop_is_not_blocked_by_a_slow_answer(ecr: EcrEmulator, build: Build) -> None:
     build("new", "prod")
     run(trigger())
     ecr.faults.delay("DescribeImages", 0.5)

@@ -1,0 +1,116 @@
+"""One call to ECR: what every rule is given."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from ecr_provider.emulator import policies
+from ecr_provider.emulator.caller import Caller
+from ecr_provider.emulator.clock import Clock
+from ecr_provider.emulator.errors import access_denied, kms_key_unusable, repository_not_found
+from ecr_provider.emulator.records import Records, Repository
+from ecr_provider.emulator.settings import Limits, Switches
+from ecr_provider.emulator.signing import Signer
+from ecr_provider.emulator.store import Store
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What outlasts a call: the store and the settings."""
+
+    store: Store
+    signer: Signer
+    clock: Clock
+    limits: Limits
+    switches: Switches
+    download_origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation, who calls it, with which (valid) parameters, on which state."""
+
+    operation: str
+    caller: Caller
+    parameters: dict[str, Any]
+    state: State
+    now: float
+    """When it is carried out, in epoch seconds: one moment for the whole call."""
+
+    @property
+    def account(self) -> str:
+        """The registry that is called: ``registryId``, or the caller's own."""
+        account: str = self.parameters.get("registryId", self.caller.account)
+        return account
+
+    @property
+    def region(self) -> str:
+        """The Region that is called."""
+        return self.caller.region
+
+    def transaction(self) -> AbstractContextManager[Records]:
+        """Begin a transaction on the store."""
+        return self.state.store.transaction()
+
+    def repository(self, records: Records, name: str | None = None) -> Repository:
+        """Find the repository that is called, if the caller may do this to it.
+
+        AWS does not say which comes first, so this is a choice: a repository that does not exist is a
+        ``RepositoryNotFoundException`` for every account, and one that exists an ``AccessDeniedException``
+        for another account unless the repository's policy allows the operation, and for every account,
+        the owner's too, if the policy denies it.
+        """
+        name = name or self.parameters["repositoryName"]
+        repository = records.repository(self.account, self.region, name)
+        if repository is None:
+            raise repository_not_found(name, self.account)
+        self.authorise(repository)
+        return repository
+
+    def authorise(self, repository: Repository) -> None:
+        """Raise ``AccessDeniedException`` unless the caller may do this to a repository."""
+        action, account, owner = f"ecr:{self.operation}", self.caller.account, repository.account
+        if policies.is_allowed(repository.policy, owner=owner, account=account, action=action):
+            return
+        reason = (
+            "with an explicit deny in a resource-based policy"
+            if account == owner
+            else f"because no resource-based policy allows the {action} action"
+        )
+        raise access_denied(account, action, arn_of(repository.account, repository.region, repository.name), reason)
+
+    def require_own_registry(self) -> None:
+        """Raise ``AccessDeniedException`` for another registry: no repository policy can allow this call."""
+        if self.account != self.caller.account:
+            arn = arn_of(self.account, self.region, self.parameters.get("repositoryName", "*"))
+            action = f"ecr:{self.operation}"
+            reason = f"because no resource-based policy allows the {action} action"
+            raise access_denied(self.caller.account, action, arn, reason)
+
+    def require_key(self, repository: Repository) -> None:
+        """Raise ``KmsException`` if the repository's key is switched off."""
+        key = repository.encryption.get("kmsKey")
+        if key in self.state.switches.unusable_kms_keys:
+            raise kms_key_unusable(str(key))
+
+
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a Region."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def arn_of(account: str, region: str, name: str) -> str:
+    """Return a repository's ARN."""
+    return f"arn:{partition_of(region)}:ecr:{region}:{account}:repository/{name}"
+
+
+def registry_host(account: str, region: str) -> str:
+    """Return a registry's host name."""
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"{account}.dkr.ecr.{region}.{suffix}"

@@ -1,0 +1,170 @@
+"""The emulator as an object: start it, get clients, look at what they did, make it fail, stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import cache, partial
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+
+from ecr_provider.emulator.api import Api
+from ecr_provider.emulator.call import State
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT
+from ecr_provider.emulator.clock import Clock
+from ecr_provider.emulator.downloads import DownloadHandler
+from ecr_provider.emulator.faults import Faults
+from ecr_provider.emulator.journal import Journal, Request
+from ecr_provider.emulator.server import ApiHandler, Server
+from ecr_provider.emulator.settings import Limits, Switches
+from ecr_provider.emulator.signing import Signer
+from ecr_provider.emulator.store import Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+_CLIENT_LOCK = Lock()  # a boto3 session makes one client at a time
+
+
+class EcrEmulator:
+    """A local Amazon ECR: the JSON API, and the origin that layers are downloaded from.
+
+    ::
+
+        with EcrEmulator() as ecr:
+            client = ecr.client()
+            client.create_repository(repositoryName="shop/web")
+
+    Accounts and Regions need no set-up: an access key id of 12 digits is the account, any other means
+    123456789012, and the Region is the one the request is signed for. Signatures are not verified.
+
+    Parameters
+    ----------
+    data_dir
+        Where to keep everything across restarts; by default it is gone at ``stop``.
+    port, host
+        Where to listen; loopback only, and port 0 picks a free one.
+    clock
+        Tells the time in epoch seconds, instead of ``time.time``.
+    limits, switches
+        Quotas, and what AWS leaves open; both may be changed while the emulator runs.
+    keep_requests
+        How many of the last requests to remember.
+
+    """
+
+    def __init__(
+        self,
+        data_dir: str | Path | None = None,
+        port: int = 0,
+        clock: Callable[[], float] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        limits: Limits | None = None,
+        switches: Switches | None = None,
+        keep_requests: int = 100_000,
+    ) -> None:
+        self.faults = Faults()
+        self.limits = limits or Limits()
+        self.switches = switches or Switches()
+        self._data_dir = Path(data_dir) if data_dir is not None else None
+        self._address = (host, port)
+        self._clock = Clock(clock)
+        self._journal = Journal(keep_requests)
+        self._clients: list[ECRClient] = []
+        self._endpoint_url = ""
+        self._running: ExitStack | None = None
+
+    # --- Life ---
+
+    def start(self) -> Self:
+        """Start to serve, if it does not yet.
+
+        Raises OSError if the port is taken, and StoreError if the data directory cannot be used.
+        """
+        if self._running is None:
+            with ExitStack() as stack:
+                self._endpoint_url = self._serve(stack)
+                self._running = stack.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Finish the answers under way and stop, if it serves. Clients made by ``client`` are closed."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _serve(self, stack: ExitStack) -> str:
+        """Open the store and both origins; return the API's."""
+        host, port = self._address
+        store = stack.enter_context(closing(Store(self._data_dir)))
+        signer = Signer(store.secret)
+        downloads = Server(host, 0, partial(DownloadHandler, store, signer, self._clock))
+        stack.enter_context(downloads)
+        state = State(store, signer, self._clock, self.limits, self.switches, downloads.origin)
+        api = Server(host, port, partial(ApiHandler, Api(state, self.faults, self._journal)))
+        stack.enter_context(api)
+        stack.callback(self._close_clients)
+        return api.origin
+
+    # --- Clients ---
+
+    @property
+    def endpoint_url(self) -> str:
+        """The address of the API, such as ``http://127.0.0.1:5555``."""
+        if self._running is None:
+            raise RuntimeError("the emulator is not running: start() it, or use it in a with statement")
+        return self._endpoint_url
+
+    def client(self, region_name: str = "us-east-1", account_id: str = DEFAULT_ACCOUNT, **kwargs: Any) -> ECRClient:
+        """Make a boto3 client of an account and a Region; ``kwargs`` are boto3's own."""
+        kwargs["config"] = Config(proxies={}).merge(kwargs.get("config", Config()))  # loopback needs no proxy
+        kwargs.setdefault("aws_access_key_id", account_id)
+        kwargs.setdefault("aws_secret_access_key", "emulator")
+        with _CLIENT_LOCK:
+            client: ECRClient = _session().client("ecr", region_name, endpoint_url=self.endpoint_url, **kwargs)
+        self._clients.append(client)
+        return client
+
+    def _close_clients(self) -> None:
+        while self._clients:
+            self._clients.pop().close()
+
+    # --- What happened, and what is to happen ---
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """The API requests so far, oldest first."""
+        return self._journal.requests()
+
+    @property
+    def calls(self) -> list[str]:
+        """The operations that were called so far."""
+        return [request.operation for request in self.requests]
+
+    def clear_requests(self) -> None:
+        """Forget the requests so far."""
+        self._journal.clear()
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's clock forward: addresses expire, images are restored, tokens end."""
+        self._clock.advance(seconds)
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """Return the session that all clients are made of: it reads botocore's model once."""
+    return boto3.session.Session()

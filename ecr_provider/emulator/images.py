@@ -1,0 +1,249 @@
+"""The rules of images that are there: reading, listing, deleting and archiving them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ecr_provider.emulator import errors, manifests, paging
+from ecr_provider.emulator.call import Answer, Call
+from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.manifests import DIGEST_PATTERN, is_digest
+from ecr_provider.emulator.put_image import TAG_PATTERN, is_tag
+from ecr_provider.emulator.records import Image, ImageFilter, Records, Repository
+
+ImageId = dict[str, str]
+
+_DAY = 24 * 60 * 60  # seconds
+
+
+class _FailureError(Exception):
+    """What is wrong with one of the images of a batch; the others are not affected."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+# --- Finding -------------------------------------------------------------------------------------------------
+
+
+def _find(records: Records, repository: Repository, image_id: ImageId) -> Image:
+    """Find the image an imageId names, by digest, by tag, or by both, which must then agree."""
+    digest, tag = image_id.get("imageDigest"), image_id.get("imageTag")
+    _check_form(digest, tag)
+    image = records.tagged_image(repository, tag) if tag else records.image(repository, digest or "")
+    if image is None:
+        raise _FailureError("ImageNotFound", "Requested image not found")
+    if digest not in (None, image.digest):
+        raise _FailureError("ImageTagDoesNotMatchDigest", "Requested image tag does not match the image digest")
+    return image
+
+
+def _check_form(digest: str | None, tag: str | None) -> None:
+    if digest is None and tag is None:
+        raise _FailureError("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
+    if digest is not None and not is_digest(digest):
+        rule = f"image digest should satisfy the regex '{DIGEST_PATTERN}'"
+        raise _FailureError("InvalidImageDigest", f"Invalid request parameters: {rule}")
+    if tag is not None and not is_tag(tag):
+        rule = f"image tag should satisfy the regex '{TAG_PATTERN}'"
+        raise _FailureError("InvalidImageTag", f"Invalid request parameters: {rule}")
+
+
+def _find_or_raise(records: Records, repository: Repository, image_id: ImageId) -> Image:
+    """Find an image for an operation that fails as a whole if it is not there."""
+    try:
+        return _find(records, repository, image_id)
+    except _FailureError as failure:
+        if failure.code in ("ImageNotFound", "ImageTagDoesNotMatchDigest"):
+            raise errors.image_not_found(image_id, repository.name, repository.account) from None
+        raise EcrError("InvalidParameterException", failure.reason) from None
+
+
+def _batch(image_ids: Iterable[ImageId], work: Callable[[ImageId], Any]) -> tuple[list[Any], list[Answer]]:
+    """Work on each imageId; return what came out, and the failures as ECR shows them."""
+    done, failures = [], []
+    for image_id in image_ids:
+        try:
+            done.append(work(image_id))
+        except _FailureError as failure:
+            failures.append({"imageId": image_id, "failureCode": failure.code, "failureReason": failure.reason})
+    return done, failures
+
+
+# --- Reading -------------------------------------------------------------------------------------------------
+
+
+def batch_get_image(call: Call) -> Answer:
+    """BatchGetImage: the manifests, byte for byte; missing images are failures, not errors.
+
+    Asked by tag, the answer carries the tag that was asked. By tag only, a manifest is converted for a client
+    that does not accept it as it is: see ``manifests.offered``.
+    """
+    with call.transaction() as records:
+        repository = call.repository(records)
+
+        def read(image_id: ImageId) -> Answer:
+            return _read(call, records, repository, image_id)
+
+        images, failures = _batch(call.parameters["imageIds"], read)
+    return {"images": images, "failures": failures}
+
+
+def _read(call: Call, records: Records, repository: Repository, image_id: ImageId) -> Answer:
+    image = _find(records, repository, image_id)
+    if image.status(call.now) != "ACTIVE":
+        # The failure code exists and its meaning fits; no real answer for an archived image was seen.
+        raise _FailureError("ImageInaccessible", f"Requested image is {image.status(call.now).lower()}")
+    if repository.encryption.get("kmsKey") in call.state.switches.unusable_kms_keys:
+        raise _FailureError("KmsError", "The KMS key of the repository cannot be used")
+    by_tag_only = "imageDigest" not in image_id
+    accepted = call.parameters.get("acceptedMediaTypes") if by_tag_only else None
+    media_type = manifests.offered(image.media_type, accepted)
+    if media_type is None:
+        raise _FailureError("ImageNotFound", "Requested image not found in any of the accepted media types")
+    manifest = records.manifest(image)
+    if media_type != image.media_type:
+        manifest = manifests.converted(manifest, media_type)
+    _record_pull(call, records, image)
+    return {
+        "registryId": repository.account,
+        "repositoryName": repository.name,
+        "imageId": {"imageDigest": image.digest, "imageTag": image_id.get("imageTag")},
+        "imageManifest": manifest.decode(),
+        "imageManifestMediaType": media_type,
+    }
+
+
+def _record_pull(call: Call, records: Records, image: Image) -> None:
+    """Keep the time of a pull, at most once in 24 hours (``ImageDetail.lastRecordedPullTime``)."""
+    if image.pulled_at is None or call.now - image.pulled_at >= _DAY:
+        records.set_pulled_at(image, call.now)
+
+
+# --- Listing -------------------------------------------------------------------------------------------------
+
+
+def describe_images(call: Call) -> Answer:
+    """DescribeImages: some images (one that is missing fails the call), or all in pages.
+
+    The filter goes over either, and lets only ACTIVE images pass unless it says otherwise.
+    """
+    with call.transaction() as records:
+        repository = call.repository(records)
+        if paging.refuse_paging_with(call, "imageIds"):
+            asked = [_find_or_raise(records, repository, image_id) for image_id in call.parameters["imageIds"]]
+            found = [image for image in dict.fromkeys(asked) if _passes(call, records, image)]
+            return {"imageDetails": [_describe(call, records, repository, image) for image in found]}
+        size = paging.page_size(call)
+        page = records.images(repository, _filter(call), int(paging.position(call) or 0), size + 1)
+        more = paging.token(call, str(page[size - 1].id)) if len(page) > size else None
+        details = [_describe(call, records, repository, image) for image in page[:size]]
+    return {"imageDetails": details, "nextToken": more}
+
+
+def list_images(call: Call) -> Answer:
+    """ListImages: one imageId for every tag, and one for every image without a tag."""
+    number, _, tag = paging.position(call).partition(":")
+    size = paging.page_size(call)
+    with call.transaction() as records:
+        repository = call.repository(records)
+        rows = records.image_ids(repository, _filter(call), (int(number or 0), tag), size + 1)
+    more = paging.token(call, f"{rows[size - 1][0]}:{rows[size - 1][1]}") if len(rows) > size else None
+    image_ids = [{"imageDigest": digest, "imageTag": tag or None} for _, tag, digest in rows[:size]]
+    return {"imageIds": image_ids, "nextToken": more}
+
+
+def _filter(call: Call) -> ImageFilter:
+    wanted = call.parameters.get("filter", {})
+    return ImageFilter(wanted.get("tagStatus", "ANY"), wanted.get("imageStatus", "ACTIVE"), call.now)
+
+
+def _passes(call: Call, records: Records, image: Image) -> bool:
+    wanted, tagged = _filter(call), "TAGGED" if records.tag_count(image) else "UNTAGGED"
+    return wanted.tag_status in ("ANY", tagged) and wanted.image_status in ("ANY", image.status(call.now))
+
+
+def _describe(call: Call, records: Records, repository: Repository, image: Image) -> Answer:
+    activated = image.activated_at is not None and image.activated_at <= call.now
+    return {
+        "registryId": repository.account,
+        "repositoryName": repository.name,
+        "imageDigest": image.digest,
+        "imageTags": records.tags(image) or None,
+        "imageSizeInBytes": image.size,
+        "imagePushedAt": image.pushed_at,
+        "imageManifestMediaType": image.media_type,
+        "artifactMediaType": image.artifact_media_type,
+        "lastRecordedPullTime": image.pulled_at,
+        "subjectManifestDigest": image.subject,
+        "imageStatus": image.status(call.now),
+        "lastArchivedAt": image.archived_at,
+        "lastActivatedAt": image.activated_at if activated else None,
+    }
+
+
+# --- Deleting ------------------------------------------------------------------------------------------------
+
+
+def batch_delete_image(call: Call) -> Answer:
+    """BatchDeleteImage, in the order given: by tag, or by digest with all tags.
+
+    "When you remove the last tag from an image, the image is deleted" (API reference). An image that an index
+    names is protected, also from losing its last tag. An immutable tag is not.
+    """
+    with call.transaction() as records:
+        repository = call.repository(records)
+        deleted, failures = _batch(call.parameters["imageIds"], lambda image_id: _delete(records, repository, image_id))
+    return {"imageIds": [image_id for ids in deleted for image_id in ids], "failures": failures}
+
+
+def _delete(records: Records, repository: Repository, image_id: ImageId) -> list[ImageId | Answer]:
+    image = _find(records, repository, image_id)
+    tags, tag = records.tags(image), image_id.get("imageTag")
+    if tag is not None and tags != [tag]:
+        records.delete_tag(repository, tag)
+        return [{"imageDigest": image.digest, "imageTag": tag}]
+    if parents := records.parents(image):
+        listed = ", ".join(parent.digest for parent in parents)
+        raise _FailureError("ImageReferencedByManifestList", f"Requested image referenced by manifest list: [{listed}]")
+    records.delete_image(image)
+    return [{"imageDigest": image.digest, "imageTag": tag or None} for tag in tags or [""]]
+
+
+# --- The archive ---------------------------------------------------------------------------------------------
+
+
+def update_image_storage_class(call: Call) -> Answer:
+    """UpdateImageStorageClass: into the archive at once, out of it after a while (``Switches``).
+
+    An image that is where it is wanted stays as it is. What an active index names stays out of the archive
+    (our choice: AWS has an exception for updates that are not supported and does not list them).
+    """
+    image_id: ImageId = call.parameters["imageId"]
+    with call.transaction() as records:
+        repository = call.repository(records)
+        image = _find_or_raise(records, repository, image_id)
+        if call.parameters["targetStorageClass"] == "ARCHIVE":
+            _archive(call, records, image)
+        elif image.archived:
+            records.restore(image, call.now + call.state.switches.restore_seconds)
+        updated = records.image(repository, image.digest) or image
+    return {
+        "registryId": repository.account,
+        "repositoryName": repository.name,
+        "imageId": {"imageDigest": image.digest, "imageTag": image_id.get("imageTag")},
+        "imageStatus": updated.status(call.now),
+    }
+
+
+def _archive(call: Call, records: Records, image: Image) -> None:
+    if any(parent.status(call.now) == "ACTIVE" for parent in records.parents(image)):
+        raise EcrError(
+            "ImageStorageClassUpdateNotSupportedException",
+            f"The image with digest '{image.digest}' is referenced by an active manifest list",
+        )
+    if not image.archived:
+        records.archive(image, call.now)

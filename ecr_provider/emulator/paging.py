@@ -1,0 +1,47 @@
+"""Pages: ``maxResults``, ``nextToken``, and the rule that asking by name or id excludes both."""
+
+from __future__ import annotations
+
+from ecr_provider.emulator.call import Call
+from ecr_provider.emulator.errors import EcrError, invalid_parameter
+
+DEFAULT_PAGE = 100
+
+
+def page_size(call: Call) -> int:
+    """Return how many results are wanted."""
+    size: int = call.parameters.get("maxResults", DEFAULT_PAGE)
+    return size
+
+
+def refuse_paging_with(call: Call, member: str) -> bool:
+    """Tell whether the call names what it wants; paging is an error then."""
+    if member not in call.parameters:
+        return False
+    if {"maxResults", "nextToken"} & call.parameters.keys():
+        raise EcrError(
+            "InvalidParameterException",
+            f"Invalid parameter: maxResults and nextToken cannot be used together with {member}",
+        )
+    return True
+
+
+def position(call: Call) -> str:
+    """Return where the page begins: after this position, which is empty for the first page."""
+    token = call.parameters.get("nextToken")
+    if token is None:
+        return ""
+    text = call.state.signer.unseal(_scope(call), token)
+    if text is None:
+        raise invalid_parameter("NextToken", "Invalid next token provided")
+    return text
+
+
+def token(call: Call, after: str) -> str:
+    """Make the token of the next page: opaque, and good for this listing only."""
+    return call.state.signer.seal(_scope(call), after)
+
+
+def _scope(call: Call) -> str:
+    listing = {k: v for k, v in call.parameters.items() if k not in ("nextToken", "maxResults", "registryId")}
+    return repr((call.operation, call.account, call.region, sorted(listing.items(), key=str)))

@@ -1,0 +1,186 @@
+"""Where the emulator keeps everything: one SQLite database, and the blobs' files beside it.
+
+Every operation is one transaction under one lock, so two writers never see half of each other's work. With a
+data directory the database is in WAL mode: a commit is in the operating system's hands before the answer is
+sent, so killing the process loses nothing acknowledged, and the file stays whole even if the machine dies
+(``synchronous=NORMAL``; then the last few commits may be missing).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock, RLock
+from typing import IO
+
+from ecr_provider.emulator.blobs import Blobs
+from ecr_provider.emulator.records import Records
+
+_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE secret (value BLOB NOT NULL);
+
+CREATE TABLE repositories (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    mutability TEXT NOT NULL,
+    exclusions TEXT NOT NULL,                  -- JSON: the exclusion filters
+    scan_on_push INTEGER NOT NULL,
+    encryption TEXT NOT NULL,                  -- JSON: the encryption configuration
+    tags TEXT NOT NULL,                        -- JSON: resource tags, by key
+    policy TEXT,
+    image_count INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (account, region, name)
+);
+
+CREATE TABLE images (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,      -- never used twice: it is what page tokens point at
+    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    artifact_media_type TEXT,
+    subject TEXT,
+    size INTEGER NOT NULL,
+    pushed_at REAL NOT NULL,
+    pulled_at REAL,
+    archived INTEGER NOT NULL DEFAULT 0,
+    archived_at REAL,
+    activated_at REAL,                         -- in the future: being restored
+    manifest BLOB NOT NULL,                    -- the very bytes that were put
+    UNIQUE (repository, digest)
+);
+
+CREATE TRIGGER image_added AFTER INSERT ON images BEGIN
+    UPDATE repositories SET image_count = image_count + 1 WHERE id = NEW.repository;
+END;
+CREATE TRIGGER image_removed AFTER DELETE ON images BEGIN
+    UPDATE repositories SET image_count = image_count - 1 WHERE id = OLD.repository;
+END;
+
+CREATE TABLE tags (
+    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
+    tag TEXT NOT NULL,
+    image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
+    PRIMARY KEY (repository, tag)
+) WITHOUT ROWID;
+CREATE INDEX tags_of_image ON tags (image, tag);
+
+CREATE TABLE children (                        -- of an index
+    parent INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
+    child INTEGER NOT NULL REFERENCES images,
+    PRIMARY KEY (parent, child)
+) WITHOUT ROWID;
+CREATE INDEX parents ON children (child);
+
+CREATE TABLE layers (                          -- layers and configs: what a repository can build images of
+    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (repository, digest)
+) WITHOUT ROWID;
+
+CREATE TABLE layer_uses (
+    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
+    media_type TEXT NOT NULL,
+    PRIMARY KEY (repository, digest, image)
+) WITHOUT ROWID;
+CREATE INDEX layers_of_image ON layer_uses (image);
+
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY,
+    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
+    received INTEGER NOT NULL DEFAULT 0,       -- bytes
+    parts INTEGER NOT NULL DEFAULT 0,
+    last_part INTEGER NOT NULL DEFAULT 0,      -- bytes
+    has_small_part INTEGER NOT NULL DEFAULT 0  -- a part that is not the last, and below the minimum
+) WITHOUT ROWID;
+
+PRAGMA user_version = 1;  -- _VERSION
+"""
+
+
+class StoreError(Exception):
+    """The data directory cannot be used."""
+
+
+class Store:
+    """All state of the emulator, in ``data_dir`` or, without one, until ``close``."""
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        self._lock = RLock()
+        self._upload_locks = tuple(Lock() for _ in range(64))
+        with ExitStack() as stack:
+            try:
+                self._open(data_dir, stack)
+            except (OSError, sqlite3.Error) as error:
+                raise StoreError(f"cannot use data directory {data_dir}: {error}") from error
+            self._to_close = stack.pop_all()
+
+    def _open(self, data_dir: Path | None, stack: ExitStack) -> None:
+        directory = data_dir or Path(stack.enter_context(TemporaryDirectory(prefix="ecr-emulator-")))
+        directory.mkdir(parents=True, exist_ok=True)
+        _lock(stack.enter_context((directory / "lock").open("wb")))
+        self.blobs = Blobs(directory, durable=data_dir is not None)
+        self._database = stack.enter_context(closing(_connect(data_dir / "ecr.sqlite3" if data_dir else ":memory:")))
+        _prepare(self._database)
+        self._records = Records(self._database)
+        with self.transaction() as records:
+            self.secret = records.secret(secrets.token_bytes(32))
+            self.blobs.sweep(records.all_layers(), records.all_uploads())
+
+    @contextmanager
+    def transaction(self) -> Iterator[Records]:
+        """Run the body alone, and keep all of what it did or, if it raises, nothing."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._records
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._database.rollback()
+                raise
+
+    def upload_lock(self, upload_id: str) -> Lock:
+        """Return the lock that makes the writers of one upload take turns."""
+        return self._upload_locks[hash(upload_id) % len(self._upload_locks)]
+
+    def close(self) -> None:
+        """Close the files, and remove them if they were temporary."""
+        with self._lock:
+            self._to_close.close()
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Take the data directory, for as long as this process has the file open."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OSError("another emulator is using it") from error
+
+
+def _connect(name: Path | str) -> sqlite3.Connection:
+    """Open a database whose transactions are begun and ended by hand."""
+    return sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    """Set the connection up, and write the schema into a new database."""
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("PRAGMA foreign_keys = ON")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        database.executescript(f"BEGIN;\n{_SCHEMA}\nCOMMIT;")
+    elif version != _VERSION:
+        raise OSError(f"it was written by another version (format {version}, not {_VERSION})")

@@ -1,0 +1,171 @@
+"""The emulator as an object: its life, and many clients at once."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+
+from ecr_provider.emulator import EcrEmulator, Limits, Switches
+from ecr_provider.emulator.samples import SampleImage, push, sample_image
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+ONCE = Config(retries={"total_max_attempts": 1})
+
+
+def version(number: int | str) -> SampleImage:
+    """Make one of many images that are made of the same layers."""
+    return sample_image(("linux/amd64",), annotations={"version": str(number)})
+
+
+# --- The object ---
+
+
+def test_start_and_stop_are_idempotent() -> None:
+    ecr = EcrEmulator()
+    ecr.stop()
+    assert ecr.start() is ecr
+    url = ecr.endpoint_url
+    assert ecr.start().endpoint_url == url
+    ecr.client().create_repository(repositoryName="shop/web")
+    ecr.stop()
+    ecr.stop()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = ecr.endpoint_url
+    with ecr:
+        assert ecr.client().describe_repositories()["repositories"] == []
+
+
+def test_nothing_stays_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    threads = threading.active_count()
+    with EcrEmulator() as ecr:
+        client = ecr.client()
+        client.create_repository(repositoryName="shop/web")
+        push(client, "shop/web", sample_image(), "v1")
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    assert threading.active_count() == threads
+
+
+def test_stop_waits_for_the_answers_under_way() -> None:
+    ecr = EcrEmulator().start()
+    client = ecr.client(config=ONCE)
+    ecr.faults.delay("CreateRepository", 0.3)
+    with ThreadPoolExecutor() as pool:
+        made = pool.submit(client.create_repository, repositoryName="shop/web")
+        time.sleep(0.1)
+        ecr.stop()
+        assert made.result()["repository"]["repositoryName"] == "shop/web"
+
+
+def test_loopback_only() -> None:
+    for host in ("0.0.0.0", "example.invalid", "192.168.1.1"):  # noqa: S104 - refused
+        with pytest.raises(ValueError, match="loopback only"):
+            EcrEmulator(host=host).start()
+
+
+def test_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch, ecr: EcrEmulator) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert ecr.client().describe_repositories()["repositories"] == []
+
+
+def test_the_clock_may_be_given() -> None:
+    with EcrEmulator(clock=lambda: 1_000_000_000.25) as ecr:
+        client = ecr.client()
+        made = client.create_repository(repositoryName="shop/web")["repository"]
+        assert made["createdAt"].timestamp() == 1_000_000_000.25
+        ecr.advance(0.5)
+        assert client.create_repository(repositoryName="b/c")["repository"]["createdAt"].timestamp() == 1e9 + 0.75
+        with pytest.raises(ValueError, match="forward only"):
+            ecr.advance(-1)
+
+
+def test_settings_may_be_given() -> None:
+    with EcrEmulator(limits=Limits(repositories=0), switches=Switches(restore_seconds=1), keep_requests=1) as ecr:
+        client = ecr.client(config=ONCE)
+        with pytest.raises(client.exceptions.LimitExceededException):
+            client.create_repository(repositoryName="shop/web")
+        client.describe_repositories()
+        assert ecr.calls == ["DescribeRepositories"]
+
+
+# --- Many clients ---
+
+
+def test_sixty_four_clients_at_once(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
+    push(client, web, version("base"), "base")
+    clients = [ecr.client() for _ in range(64)]
+
+    def work(number: int) -> None:
+        mine = clients[number]
+        for turn in range(5):
+            image = version(f"{number}-{turn}")
+            mine.put_image(repositoryName=web, imageManifest=image.text, imageTag=f"t{number}")
+            read = mine.batch_get_image(repositoryName=web, imageIds=[{"imageTag": f"t{number}"}])["images"]
+            assert read[0]["imageManifest"] == image.text
+
+    with ThreadPoolExecutor(64) as pool:
+        list(pool.map(work, range(64)))
+    pages = client.get_paginator("describe_images").paginate(repositoryName=web)
+    images = [image for page in pages for image in page["imageDetails"]]
+    assert len(images) == 64 * 5 + 1
+    tags = {tag: image["imageDigest"] for image in images for tag in image.get("imageTags", [])}
+    assert tags == {f"t{number}": version(f"{number}-4").digest for number in range(64)} | {
+        "base": version("base").digest
+    }
+
+
+def test_writers_of_one_tag_lose_no_image(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
+    push(client, web, version("base"), "base")
+    clients = [ecr.client() for _ in range(8)]
+
+    def work(number: int) -> None:
+        for turn in range(10):
+            image = version(f"{number}-{turn}")
+            clients[number].put_image(repositoryName=web, imageManifest=image.text, imageTag="prod")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    digests: list[Any] = [{"imageDigest": version(f"{n}-{t}").digest} for n in range(8) for t in range(10)]
+    shown = client.describe_images(repositoryName=web, imageIds=digests)["imageDetails"]
+    assert len(shown) == 80
+    assert sum("prod" in image.get("imageTags", []) for image in shown) == 1
+
+
+def test_one_of_many_wins_an_immutable_tag(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
+    push(client, web, version("base"), "base")
+    client.put_image_tag_mutability(repositoryName=web, imageTagMutability="IMMUTABLE")
+    clients = [ecr.client(config=ONCE) for _ in range(16)]
+
+    def wins(number: int) -> bool:
+        try:
+            clients[number].put_image(repositoryName=web, imageManifest=version(number).text, imageTag="v1")
+        except client.exceptions.ImageTagAlreadyExistsException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(wins, range(16)))
+    assert won.count(True) == 1
+    (image,) = client.batch_get_image(repositoryName=web, imageIds=[{"imageTag": "v1"}])["images"]
+    assert image["imageManifest"] == version(won.index(True)).text
+
+
+def test_the_same_layer_uploaded_at_once(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
+    image = sample_image(files={"data": random.Random(1).randbytes(3_000_000)})  # noqa: S311 - any bytes
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda one: push(one, web, image, "v1"), [ecr.client() for _ in range(8)]))
+    for digest, blob in image.blobs.items():
+        url = client.get_download_url_for_layer(repositoryName=web, layerDigest=digest)["downloadUrl"]
+        with urllib.request.urlopen(url) as response:  # noqa: S310 - an http address of the emulator's
+            assert response.read() == blob
