@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -14,12 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.local import BUILD, EXAMPLES, airflow_settings, push_builds
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import push, sample_image
-
-EXAMPLES = Path(__file__).parent.parent / "example_dags"
-REPOSITORY = "shop/web"
-BUILD = "build-42"
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ecr-demo-") as home, EcrEmulator() as ecr:
         step(f"a local ECR answers at {ecr.endpoint_url}")
         digest = push_builds(ecr)
-        step(f"pushed two builds, each for two platforms; prod is build-41, and {BUILD} is {digest}")
+        step(f"pushed images for two platforms; shop/web:prod is build-41, and {BUILD} is {digest}")
         step("starting Airflow: a temporary home, a new SQLite database")
         log = Path(home, "airflow.log")
         with quiet(log):
@@ -60,26 +55,9 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def push_builds(ecr: EcrEmulator) -> str:
-    """Build real images for two platforms and upload them by ECR's layer API; return the newer one's digest."""
-    client = ecr.client()
-    client.create_repository(repositoryName=REPOSITORY)
-    old, new = (sample_image(files={"index.html": build.encode()}) for build in ("build-41", BUILD))
-    push(client, REPOSITORY, old, "prod")
-    push(client, REPOSITORY, new, BUILD)
-    return new.digest
-
-
 def prepare_airflow(home: Path, ecr: EcrEmulator) -> Any:
     """Make a database in ``home`` and return the example DAG."""
-    extra = {"region_name": "us-east-1", "endpoint_url": ecr.endpoint_url}
-    connection = {"conn_type": "aws", "login": "123456789012", "password": "any", "extra": extra}
-    os.environ |= {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-    }
+    os.environ |= airflow_settings(home, ecr)
     # Airflow reads its configuration when it is imported.
     from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb

@@ -6,6 +6,7 @@ Everything else that this package imports from Airflow stands where it stood in 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import __version__ as task_sdk_version
@@ -30,6 +31,7 @@ __all__ = [
     "AirflowSkipException",
     "XCom",
     "conf",
+    "first_try_at",
     "literal",
     "triggering_user",
     "xcom_value",
@@ -37,6 +39,14 @@ __all__ = [
 
 #: The task SDK of Airflow 3.1; that of 3.0 refuses an XCom whose value is ``None``.
 _AIRFLOW_3_1: Final = Version("1.1")
+
+
+def first_try_at(context: Context) -> float | None:
+    """Return when a sensor that reschedules first tried, in seconds since the epoch; ``None`` at its first try."""
+    date: datetime | str | None = context["ti"].get_first_reschedule_date(context)
+    if isinstance(date, str):  # by dag.test() of Airflow 3.0
+        date = datetime.fromisoformat(date)
+    return None if date is None else date.timestamp()
 
 
 def triggering_user(context: Context) -> str | None:

@@ -11,8 +11,6 @@ from ecr_provider.operators.image import ABSENT, EcrPutImageOperator
 from ecr_provider.sensors.image import EcrImageSensor
 
 # ruff: noqa: PLC0415, T201 - tasks import what they need, and print to their log
-# mypy: disable-error-code="index,arg-type"
-# Airflow types a task's output as an XComArg, and not as what that resolves to.
 
 REPOSITORY = "shop/web"
 
@@ -98,13 +96,13 @@ with DAG(
     # [START howto_operator_ecr_put_image_manifest]
     @task
     def annotate(image: dict[str, Any]) -> str:
-        """Return the manifest of an index over the images of another one, with an annotation."""
+        """Return the manifest of the image with an annotation: another image."""
         from ecr_provider.hooks.ecr import EcrImageHook
 
-        where = {"repository_name": image["repositoryName"], "image_digest": image["imageDigest"]}
-        index = json.loads(EcrImageHook().get_image(**where).text)
-        index["annotations"] = {"org.opencontainers.image.version": "1.42.0"}
-        return json.dumps(index)
+        hook = EcrImageHook()
+        index = hook.get_image(REPOSITORY, image_digest=image["imageDigest"])
+        annotations = {"org.opencontainers.image.version": "1.42.0"}
+        return json.dumps(json.loads(index.text) | {"annotations": annotations})
 
     manifest = EcrPutImageOperator(
         task_id="manifest",

@@ -69,7 +69,7 @@ def connection(emulator: EcrEmulator, account_id: str = ACCOUNT, **extra: object
         {
             "conn_type": "aws",
             "login": account_id,
-            "password": "secret",
+            "password": "emulator",
             "extra": {"region_name": REGION, "endpoint_url": emulator.endpoint_url, **extra},
         }
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow.sdk import BaseOperator, Context
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.ecr.put_plan import Guard, PutPlan, PutRequest, TagMove
+from ecr_provider.ecr.put_plan import Guard, Outcome, PutPlan, PutRequest, TagMove
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, EcrHookMixin, failing_at_once
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
@@ -202,8 +202,8 @@ def _manifest_text(manifest: object) -> str:
 def _log_line(context: Context, repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
     ti, user = context["ti"], triggering_user(context)
     where = f"{repository}:{move.tag}" if move.tag is not None else f"{repository} (no tag)"
-    origin = f" from {move.previous}" if move.previous not in (None, plan.manifest.digest) else ""
+    way = f"from {move.previous} to" if move.outcome is Outcome.MOVED else "at"
     return (
-        f"{where} {move.outcome}{origin}: {plan.manifest.digest} "
+        f"{where} {move.outcome.value} {way} {plan.manifest.digest} "
         f"(requested by {ti.dag_id}.{ti.task_id}, {ti.run_id}{f', user {user}' if user else ''})"
     )

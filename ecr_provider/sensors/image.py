@@ -14,7 +14,7 @@ from ecr_provider.ecr.image_condition import ImageCondition, look_line
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, EcrHookMixin, failing_at_once
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
-from ecr_provider.version_compat import AirflowFailException, AirflowSkipException, conf, xcom_value
+from ecr_provider.version_compat import AirflowFailException, AirflowSkipException, conf, first_try_at, xcom_value
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.report import ImageReport
@@ -99,8 +99,7 @@ class EcrImageSensor(EcrHookMixin, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait, and return the image: see :class:`~ecr_provider.ecr.report.ImageReport`."""
-        first_try = context["ti"].get_first_reschedule_date(context)
-        self._started_at = first_try.timestamp() if first_try else time.time()
+        self._started_at = first_try_at(context) or time.time()
         self._looks = context.get("task_reschedule_count", 0)
         if not self.deferrable:
             return super().execute(context)

@@ -404,7 +404,7 @@ def test_the_log_says_what_moved_and_by_whose_request_and_never_the_manifest(
     result = run(source_image_tag="build-42", image_tag="prod")
     log = why(capfd)
     request = f"(requested by {result.dag_run.dag_id}.put, {result.dag_run.run_id}"
-    assert f"{REPOSITORY}:prod moved from {old.digest}: {new.digest} {request}" in log
+    assert f"{REPOSITORY}:prod moved from {old.digest} to {new.digest} {request}" in log
     assert "not-for-the-log" not in log
 
 

@@ -1,0 +1,163 @@
+"""A full Airflow on loopback: api-server, scheduler, DAG processor and triggerer, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+COMPONENTS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+#: How long all components may take to report that they are well, in seconds.
+PATIENCE = 180
+
+
+class AirflowError(Exception):
+    """Airflow did not do what it should; the message ends with its log."""
+
+
+class LocalAirflow:
+    """An Airflow that anybody on this machine may use as its admin, and nobody else can reach.
+
+    Parameters
+    ----------
+    home
+        A folder of its own, for the database and the logs.
+    settings
+        Environment variables for Airflow.
+    port
+        Where the UI and the API answer, on 127.0.0.1.
+
+    """
+
+    def __init__(self, home: Path, settings: dict[str, str], port: int) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{port}"
+        self._environment = (
+            os.environ
+            | settings
+            | {
+                "AIRFLOW__API__HOST": "127.0.0.1",
+                "AIRFLOW__API__PORT": str(port),
+                "AIRFLOW__API__WORKERS": "1",
+                "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+                "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+                "AIRFLOW__CORE__PARALLELISM": "4",
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+                "NO_PROXY": "127.0.0.1,localhost",
+                "no_proxy": "127.0.0.1,localhost",
+            }
+        )
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        """Make the database, start everything, and wait until it is well."""
+        try:
+            self._run("db", "migrate")
+            for name in COMPONENTS:
+                self.start(name)
+            self._wait_until_healthy()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything, children of the components included."""
+        for name in list(self._processes):
+            self.stop(name)
+
+    def start(self, name: str) -> None:
+        """Start a component in a process group of its own."""
+        with self._log(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *COMPONENTS[name]],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop a component and its children."""
+        process = self._processes.pop(name)
+        for each, patience in ((how, 10), (signal.SIGKILL, 10)):
+            try:
+                os.killpg(process.pid, each)
+                process.wait(patience)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+
+    def trigger(self, dag_id: str, **params: str) -> str:
+        """Start a run of a DAG, by the REST API; return its id."""
+        run = self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": params})
+        return str(run["dag_run_id"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Return the state of every task of a run."""
+        answer = self._call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
+        return {each["task_id"]: each["state"] for each in answer["task_instances"]}
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """Return what a task pushed."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self._call("GET", path)["value"]
+
+    def dag_ids(self) -> set[str]:
+        """Return the DAGs that Airflow knows."""
+        return {each["dag_id"] for each in self._call("GET", "dags")["dags"]}
+
+    def logs(self) -> str:
+        """Return the end of every component's log."""
+        tails = {
+            name: self._log(name).read_text(errors="replace")[-3000:] for name in COMPONENTS if self._log(name).exists()
+        }
+        return "\n".join(f"--- {name}\n{tail}" for name, tail in tails.items())
+
+    def _run(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise AirflowError(f"airflow {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_healthy():
+            dead = [name for name, process in self._processes.items() if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                raise AirflowError(f"Airflow did not start ({', '.join(dead) or 'it took too long'}).\n{self.logs()}")
+            time.sleep(0.5)
+
+    def _is_healthy(self) -> bool:
+        try:
+            health = self._call("GET", "monitor/health")
+        except httpx.HTTPError:
+            return False
+        components = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        return all(health[name] and health[name]["status"] == "healthy" for name in components)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=30) as client:
+            token = client.get("/auth/token").raise_for_status().json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            return client.request(method, f"/api/v2/{path}", json=body, headers=headers).raise_for_status().json()
+
+    def _log(self, name: str) -> Path:
+        return self.home / f"{name}.log"

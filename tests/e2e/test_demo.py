@@ -1,0 +1,19 @@
+"""The demo, as a user runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from conftest import ROOT
+
+
+def test_the_demo_moves_prod_once_and_then_leaves_it() -> None:
+    done = subprocess.run([sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.split("\nRun 2\n")
+    assert "shop/web:prod, moved" in first
+    assert "1 PutImage" in first
+    assert "shop/web:prod, unchanged" in second
+    assert "PutImage" not in second
+    assert "OK after" in second
