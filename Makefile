@@ -31,7 +31,8 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/coverage report --include='ecr_provider/oci/*' --fail-under=100
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .

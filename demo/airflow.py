@@ -31,15 +31,9 @@ class AirflowError(Exception):
 class LocalAirflow:
     """An Airflow that anybody on this machine may use as its admin, and nobody else can reach.
 
-    Parameters
-    ----------
-    home
-        A folder of its own, for the database and the logs.
-    settings
-        Environment variables for Airflow.
-    port
-        Where the UI and the API answer, on 127.0.0.1.
-
+    :param home: a folder of its own, for the database and the logs.
+    :param settings: environment variables for Airflow.
+    :param port: where the UI and the API answer, on 127.0.0.1.
     """
 
     def __init__(self, home: Path, settings: dict[str, str], port: int) -> None:

@@ -43,19 +43,13 @@ class EcrEmulator:
     Accounts and Regions need no set-up: an access key id of 12 digits is the account, any other means
     123456789012, and the Region is the one the request is signed for. Signatures are not verified.
 
-    Parameters
-    ----------
-    data_dir
-        Where to keep everything across restarts; by default it is gone at ``stop``.
-    port, host
-        Where to listen; loopback only, and port 0 picks a free one.
-    clock
-        Tells the time in epoch seconds, instead of ``time.time``.
-    limits, switches
-        Quotas, and what AWS leaves open; both may be changed while the emulator runs.
-    keep_requests
-        How many of the last requests to remember.
-
+    :param data_dir: where to keep everything across restarts; by default it is gone at ``stop``.
+    :param port: the port to listen on; 0 picks a free one.
+    :param clock: tells the time in epoch seconds, instead of ``time.time``.
+    :param host: the address to listen on; loopback only.
+    :param limits: quotas; may be changed while the emulator runs.
+    :param switches: what AWS leaves open; may be changed while the emulator runs.
+    :param keep_requests: how many of the last requests to remember.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -100,17 +101,20 @@ def test_a_client_lives_no_longer_than_the_waits_that_use_it(build: Build) -> No
 
 def test_the_loop_is_not_blocked_by_a_slow_answer(ecr: EcrEmulator, build: Build) -> None:
     build("new", "prod")
-    run(trigger())
-    ecr.faults.delay("DescribeImages", 0.5)
+    asked, released, answered_because_released = threading.Event(), threading.Event(), []
 
-    async def longest_block() -> float:
+    def hold() -> None:
+        asked.set()
+        answered_because_released.append(released.wait(20))
+
+    ecr.faults.before("DescribeImages", hold)
+
+    async def release_from_the_loop() -> None:
         wait = asyncio.create_task(event_of(trigger()))
-        while "DescribeImages" not in ecr.calls[1:] and not wait.done():
+        while not asked.is_set():
             await asyncio.sleep(0.01)
-        longest, last = 0.0, time.monotonic()
-        while not wait.done():
-            await asyncio.sleep(0.01)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
-        return longest
+        released.set()
+        await wait
 
-    assert asyncio.run(longest_block()) < 0.4
+    asyncio.run(release_from_the_loop())
+    assert answered_because_released == [True]
