@@ -59,7 +59,7 @@ def prepare_airflow(home: Path, ecr: EcrEmulator) -> Any:
     """Make a database in ``home`` and return the example DAG."""
     os.environ |= airflow_settings(home, ecr)
     # Airflow reads its configuration when it is imported.
-    from airflow.models.dagbag import DagBag
+    from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
     initdb()

@@ -11,7 +11,7 @@
       DigestMismatchError            expected, actual
       PreconditionFailedError        image_tag, expected, actual: the tag is not where it was expected
         LostRaceError                another writer moved the tag after our own write
-      PartialPutError                some tags were put, some were not
+      PartialPutError                put, failed, not_tried: one of several tags failed
       EcrCallError                   operation, code, request_id: ECR's answer to one call
         RepositoryNotFoundError
         ImageNotFoundError
@@ -100,12 +100,15 @@ class LostRaceError(PreconditionFailedError):
 
 
 class PartialPutError(EcrProviderError):
-    """Some of several tags were put before one failed; a retry finishes the rest."""
+    """One of several tags failed: those before it are put, those after it were not tried."""
 
-    def __init__(self, message: str, *, put: tuple[str, ...], not_put: tuple[str, ...], retryable: bool) -> None:
+    def __init__(
+        self, message: str, *, put: tuple[str, ...], failed: str, not_tried: tuple[str, ...], retryable: bool
+    ) -> None:
         super().__init__(message)
         self.put = put
-        self.not_put = not_put
+        self.failed = failed
+        self.not_tried = not_tried
         self.retryable = retryable
 
 

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from airflow.models.dagbag import DagBag
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk import __version__ as task_sdk_version
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
+
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:  # before Airflow 3.2
+    from airflow.models.dagbag import DagBag  # type: ignore[no-redef]  # one of two places
 
 
 @dataclass(frozen=True)

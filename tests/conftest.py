@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,9 +77,13 @@ def connection(emulator: EcrEmulator, account_id: str = ACCOUNT, **extra: object
 
 
 @pytest.fixture
-def aws_default(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def aws_default(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The connection ``aws_default``, at the local ECR."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(ecr))
+    yield
+    # A wait that the garbage collector has not seen yet keeps its client, whose emulator is gone.
+    if triggers := sys.modules.get("ecr_provider.triggers.image"):
+        triggers._HOOKS.clear()
 
 
 @pytest.fixture

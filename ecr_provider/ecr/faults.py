@@ -51,7 +51,7 @@ class _Meaning(NamedTuple):
 
 _SLOW_DOWN = _Meaning(
     ThrottledError,
-    "Let the task retry later, or limit parallel tasks with an Airflow pool (PutImage: 10 a second).",
+    "Let the task retry later, or limit parallel tasks with an Airflow pool.",
 )
 _NO_ACCESS = _Meaning(
     AccessDeniedError,
@@ -78,7 +78,9 @@ _MEANINGS: Final = {
         ImageInaccessibleError,
         "Restore it (UpdateImageStorageClass to STANDARD) and wait until it is active.",
     ),
-    "ImageAlreadyExistsException": _Meaning(ImageAlreadyExistsError, "Nothing is left to do."),
+    "ImageAlreadyExistsException": _Meaning(
+        ImageAlreadyExistsError, "If the tag points elsewhere now, another writer moved it in between."
+    ),
     "ImageTagAlreadyExistsException": _Meaning(
         TagImmutableError,
         "The tag is immutable and names another image: use a new tag, or a mutability exclusion.",

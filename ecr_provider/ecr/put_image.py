@@ -12,6 +12,7 @@ from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_plan import (
     Guard,
     Outcome,
+    Pointee,
     PutPlan,
     PutRequest,
     TagMove,
@@ -55,7 +56,7 @@ def plan_put(repository: EcrRepository, request: PutRequest) -> PutPlan:
         manifest = request.source
         _demand(request.digest, manifest)
         reading = repository.read(targets.values())
-    current = {tag: _points_at(repository, it, reading[it], request.guard) for tag, it in targets.items()}
+    current = {tag: _pointee(repository, it, reading[it], request.guard) for tag, it in targets.items()}
     registry_id = next((image.registry_id for image in reading.values() if isinstance(image, Image)), None)
     return PutPlan(manifest, decide(manifest.digest, current, request.guard), request.guard, registry_id)
 
@@ -84,28 +85,29 @@ def _demand(digest: Digest | None, manifest: Manifest) -> None:
         )
 
 
-def _points_at(
+def _pointee(
     repository: EcrRepository, target: ImageIdentifier, result: Image | EcrCallError, guard: Guard | None
-) -> Digest | None:
-    """Return the digest behind a target, asking again where BatchGetImage leaves it open.
+) -> Pointee | None:
+    """Return what a target points at, asking again where BatchGetImage leaves it open.
 
     An archived image cannot be read, but its tag is taken: only DescribeImages tells by which digest.
     """
     if isinstance(result, Image):
-        return result.digest
+        return Pointee(result.digest)
     if isinstance(result, ImageInaccessibleError):
-        return repository.describe_image(target).digest
+        return _described(repository, target)
     if not isinstance(result, ImageNotFoundError):
         raise result
     # Whether ECR calls an archived image "not found" here is not documented; a guard must not depend on it.
-    return _described(repository, target) if guard == Guard(None) else None
-
-
-def _described(repository: EcrRepository, target: ImageIdentifier) -> Digest | None:
     try:
-        return repository.describe_image(target).digest
+        return _described(repository, target) if guard == Guard(None) else None
     except ImageNotFoundError:
         return None
+
+
+def _described(repository: EcrRepository, target: ImageIdentifier) -> Pointee:
+    detail = repository.describe_image(target)
+    return Pointee(detail.digest, detail.is_active)
 
 
 def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[float], None] = time.sleep) -> str:
@@ -173,8 +175,10 @@ def _settled(repository: EcrRepository, manifest: Manifest, tag: str | None, err
 
 def _check_still_ours(repository: EcrRepository, digest: Digest, move: TagMove) -> None:
     tag = str(move.tag)
-    there = repository.read([ImageIdentifier(tag=tag)])[ImageIdentifier(tag=tag)]
-    actual = there.digest if isinstance(there, Image) else None
+    try:
+        actual: Digest | None = repository.get_image(ImageIdentifier(tag=tag)).digest
+    except ImageNotFoundError:
+        actual = None
     if actual != digest:
         raise LostRaceError(
             f"Tag {tag!r} was put on {digest}, and right after that it {whereabouts(actual)}: another writer "
@@ -186,12 +190,14 @@ def _check_still_ours(repository: EcrRepository, digest: Digest, move: TagMove) 
 
 
 def _partial(repository: EcrRepository, plan: PutPlan, position: int, error: EcrProviderError) -> PartialPutError:
-    tags = [str(move.tag) for move in plan.moves]
-    put, not_put = tuple(tags[:position]), tuple(tags[position:])
+    tags = tuple(str(move.tag) for move in plan.moves)
+    put, failed, not_tried = tags[:position], tags[position], tags[position + 1 :]
     return PartialPutError(
-        f"Of the tags of {repository}@{plan.manifest.digest}, done: {', '.join(put) or 'none'}; "
-        f"not done: {', '.join(not_put)}. A retry finishes the rest. The first that failed: {error}",
+        f"Of the tags of {repository}@{plan.manifest.digest}, done: {', '.join(put) or 'none'}; failed: {failed}; "
+        f"not tried: {', '.join(not_tried) or 'none'}. Another run leaves those that are done as they are "
+        f"and goes on with the others. The failure: {error}",
         put=put,
-        not_put=not_put,
+        failed=failed,
+        not_tried=not_tried,
         retryable=error.retryable,
     )

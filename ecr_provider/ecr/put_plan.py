@@ -19,9 +19,21 @@ if TYPE_CHECKING:
 class Outcome(StrEnum):
     """What a put means for one tag."""
 
-    CREATED = "created"
     MOVED = "moved"
+    CREATED = "created"
+    RESTORED = "restored"
     UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointee:
+    """What a tag points at.
+
+    :param is_active: whether it can be pulled; an archived image cannot, and putting it again restores it.
+    """
+
+    digest: Digest
+    is_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +82,8 @@ class PutPlan:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome for all tags together: the strongest of them."""
-        outcomes = {move.outcome for move in self.moves}
-        return next(o for o in (Outcome.MOVED, Outcome.CREATED, Outcome.UNCHANGED) if o in outcomes)
+        """The outcome for all tags together: the one that changes most, in the order of ``Outcome``."""
+        return min((move.outcome for move in self.moves), key=list(Outcome).index)
 
     def report(self, repository: EcrRepository, registry_id: str) -> ImageReport:
         """Return what the next task needs to know."""
@@ -106,7 +117,7 @@ def text_or_none(digest: Digest | None) -> str | None:
 
 
 def decide(
-    digest: Digest, current: Mapping[str | None, Digest | None], guard: Guard | None = None
+    digest: Digest, current: Mapping[str | None, Pointee | None], guard: Guard | None = None
 ) -> tuple[TagMove, ...]:
     """Decide what becomes of each tag.
 
@@ -116,9 +127,9 @@ def decide(
         left to guard, so that the retry of a task that was cut off after its write succeeds.
     :raises PreconditionFailedError: a tag points elsewhere.
     """
-    moves = tuple(TagMove(tag, at, _outcome(digest, at)) for tag, at in current.items())
+    moves = tuple(TagMove(tag, None if at is None else at.digest, _outcome(digest, at)) for tag, at in current.items())
     for move in moves:
-        if guard and move.outcome is not Outcome.UNCHANGED and move.previous != guard.expected:
+        if guard and move.previous not in (digest, guard.expected):
             raise PreconditionFailedError(
                 f"Tag {move.tag!r} {whereabouts(move.previous)}, but expected_current_digest says that it "
                 f"{whereabouts(guard.expected)}; nothing was put. Somebody else moved it: "
@@ -130,10 +141,12 @@ def decide(
     return moves
 
 
-def _outcome(digest: Digest, current: Digest | None) -> Outcome:
+def _outcome(digest: Digest, current: Pointee | None) -> Outcome:
     if current is None:
         return Outcome.CREATED
-    return Outcome.UNCHANGED if current == digest else Outcome.MOVED
+    if current.digest != digest:
+        return Outcome.MOVED
+    return Outcome.UNCHANGED if current.is_active else Outcome.RESTORED
 
 
 def whereabouts(digest: Digest | None) -> str:

@@ -8,7 +8,8 @@ from typing import TypedDict
 class TagReport(TypedDict):
     """What became of one tag.
 
-    :param outcome: ``created``, ``moved`` or ``unchanged``; ``found`` from a sensor.
+    :param outcome: ``created``, ``moved``, ``unchanged``, or ``restored`` for an archived image that the tag pointed at
+        already; ``found`` from a sensor.
     :param previousImageDigest: what the tag pointed at before; ``None`` if it did not exist or was not looked at.
     """
 
@@ -22,7 +23,7 @@ class ImageReport(TypedDict):
 
     :param imageTag: the first tag that was asked for, or ``None``.
     :param imageUri: the image pinned by digest; what a deploy task has to run.
-    :param outcome: for several tags ``moved`` if any was, else ``created`` if any was, else ``unchanged``.
+    :param outcome: for several tags the one that changes most: ``moved``, ``created``, ``restored``, ``unchanged``.
     :param previousImageDigest: that of ``imageTag``.
     :param tags: what became of each tag.
     """

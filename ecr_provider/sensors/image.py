@@ -150,6 +150,7 @@ class EcrImageSensor(EcrHookMixin, BaseSensorOperator):
                 registry_id=self.registry_id,
                 poke_interval=self.poke_interval,
                 started_at=self._started_at,
+                looks=self._looks,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),

@@ -39,6 +39,7 @@ class EcrImageTrigger(BaseTrigger):
     :param registry_id: the AWS account id of the registry; by default that of the connection.
     :param poke_interval: the time between two looks, in seconds.
     :param started_at: when the wait began, in seconds since the epoch.
+    :param looks: how often the worker has looked already.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class EcrImageTrigger(BaseTrigger):
         registry_id: str | None = None,
         poke_interval: float = 60,
         started_at: float | None = None,
+        looks: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is untyped
         self.condition = condition
@@ -58,6 +60,7 @@ class EcrImageTrigger(BaseTrigger):
         self.registry_id = registry_id
         self.poke_interval = poke_interval
         self.started_at = time.time() if started_at is None else started_at
+        self.looks = looks
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow needs to make this trigger again."""
@@ -70,6 +73,7 @@ class EcrImageTrigger(BaseTrigger):
                 "registry_id": self.registry_id,
                 "poke_interval": self.poke_interval,
                 "started_at": self.started_at,
+                "looks": self.looks,
             },
         )
 
@@ -84,7 +88,7 @@ class EcrImageTrigger(BaseTrigger):
             yield TriggerEvent({"error": str(error)})
 
     async def _wait(self, condition: ImageCondition, repository: EcrRepository) -> ImageReport:
-        attempt = 0
+        attempt = self.looks
         while True:
             attempt += 1
             sighting = await asyncio.to_thread(condition.look, repository)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import REPOSITORY, needs_archives
+from conftest import ACCOUNT, REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_image import carry_out, plan_put
@@ -300,8 +300,9 @@ def test_a_failure_among_several_tags_says_what_is_done_and_a_retry_finishes_the
     ecr.faults.after("PutImage", lambda: ecr.faults.fail("PutImage", "ThrottlingException", times=3))
     with pytest.raises(PartialPutError) as caught:
         put(repository, request)
-    assert (caught.value.put, caught.value.not_put, caught.value.retryable) == (("one",), ("two", "three"), True)
-    assert "done: one; not done: two, three" in str(caught.value)
+    error = caught.value
+    assert (error.put, error.failed, error.not_tried, error.retryable) == (("one",), "two", ("three",), True)
+    assert "done: one; failed: two; not tried: three" in str(error)
     assert [move.outcome.value for move in put(repository, request).moves] == ["unchanged", "created", "created"]
     assert {points_at(tag) for tag in ("one", "two", "three")} == {image.digest}
 
@@ -377,6 +378,16 @@ def test_a_retry_after_a_guarded_put_succeeds(repository: EcrRepository, build: 
     assert put(repository, request).outcome is Outcome.UNCHANGED
 
 
+def test_a_tag_that_cannot_be_read_back_is_no_lost_race(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
+    build("new", "build-42")
+    plan = plan_put(repository, retag("build-42", "prod", guard=Guard(None)))
+    ecr.faults.fail("BatchGetImage", "ServerException", status=500, times=3)
+    with pytest.raises(ServiceFaultError):
+        carry_out(repository, plan)
+
+
 # --- Archived images -------------------------------------------------------------------------------------------------
 
 
@@ -391,6 +402,19 @@ def test_an_archived_source_is_refused(client: ECRClient, repository: EcrReposit
     archive(client, build("new", "build-42", platforms=["linux/amd64"]))
     with pytest.raises(ImageInaccessibleError, match="Restore it"):
         plan_put(repository, retag("build-42", "prod"))
+
+
+@needs_archives
+@pytest.mark.parametrize("tags", [("prod",), ()], ids=["by tag", "by digest"])
+def test_an_archived_image_that_is_put_again_is_restored(
+    ecr: EcrEmulator, client: ECRClient, repository: EcrRepository, build: Build, tags: tuple[str, ...]
+) -> None:
+    image = build("new", "prod", platforms=["linux/amd64"])
+    archive(client, image)
+    plan = plan_put(repository, PutRequest(parse_manifest(image.text), tags))
+    assert (plan.outcome, carry_out(repository, plan)) == (Outcome.RESTORED, ACCOUNT)
+    assert ecr.calls.count("PutImage") == 1
+    assert repository.describe_image(ImageIdentifier(tag="prod")).is_active
 
 
 @needs_archives

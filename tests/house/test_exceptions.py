@@ -24,7 +24,8 @@ SAMPLES: dict[str, Any] = {
     "actual": "b",
     "image_tag": "prod",
     "put": ("a",),
-    "not_put": ("b",),
+    "failed": "b",
+    "not_tried": ("c",),
     "retryable": True,
 }
 

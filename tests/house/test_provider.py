@@ -97,8 +97,8 @@ def test_a_dag_of_all_operators_serialises() -> None:
 @pytest.mark.parametrize("trigger", classes("triggers", BaseTrigger), ids=lambda trigger: trigger.__name__)
 def test_every_trigger_is_rebuilt_from_what_it_serialises(trigger: type[BaseTrigger]) -> None:
     given = {
-        name: 1.5 if "interval" in name or "_at" in name else {} if name in ("condition", "hook") else "text"
-        for name in inspect.signature(trigger).parameters
+        name: {"float": 1.5, "int": 2, "dict": {}}.get(str(each.annotation).partition("[")[0].split()[0], "text")
+        for name, each in inspect.signature(trigger).parameters.items()
     }
     path, arguments = trigger(**given).serialize()
     assert path == f"{trigger.__module__}.{trigger.__qualname__}"

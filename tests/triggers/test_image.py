@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -96,6 +97,7 @@ def test_waits_on_one_connection_share_one_client(ecr: EcrEmulator, monkeypatch:
 def test_a_client_lives_no_longer_than_the_waits_that_use_it(build: Build) -> None:
     build("new", "prod")
     run(trigger())
+    gc.collect()
     assert len(module._HOOKS) == 0
 
 

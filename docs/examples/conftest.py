@@ -1,0 +1,41 @@
+"""A local ECR for the tests of a release DAG: documentation, see ``docs/emulator.md``."""
+
+# [START conftest]
+import json
+import os
+import tempfile
+
+import pytest
+
+# Airflow reads its configuration when it is first imported, so this stands at the top.
+os.environ |= {
+    "AIRFLOW_HOME": tempfile.mkdtemp(prefix="airflow-home-"),
+    "AIRFLOW__CORE__DAGS_FOLDER": os.environ["DAGS_FOLDER"],
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+}
+
+from airflow.models.dagbag import DagBag
+from airflow.utils.db import initdb
+
+from ecr_provider.emulator import EcrEmulator
+
+
+@pytest.fixture
+def ecr(monkeypatch):
+    """A local ECR, and the connection aws_default to it."""
+    with EcrEmulator() as emulator:
+        extra = {"region_name": "us-east-1", "endpoint_url": emulator.endpoint_url}
+        connection = {"conn_type": "aws", "login": "123456789012", "password": "any"}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection | {"extra": extra}))
+        emulator.client().create_repository(repositoryName="shop/web")
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def dags():
+    """The DAGs of the DAGs folder."""
+    initdb()
+    return DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags
+
+
+# [END conftest]
