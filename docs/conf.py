@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import Any
-
-from sphinx.application import Sphinx
-from sphinx.ext.napoleon import Config, NumpyDocstring
 
 from ecr_provider import __version__
 
@@ -73,14 +69,3 @@ html_theme_options = {
     "dark_css_variables": {"color-brand-primary": "#fdba74", "color-brand-content": "#93c5fd"},
     "navigation_with_keys": True,
 }
-
-
-def _read_numpy_sections(_: Sphinx, what: str, __: str, ___: Any, ____: Any, lines: list[str]) -> None:
-    """Read the sections of a class's docstring; the emulator has them, and the rest ``:param name:``."""
-    if what == "class":
-        lines[:] = NumpyDocstring(lines, Config()).lines()
-
-
-def setup(app: Sphinx) -> None:
-    """Tell Sphinx of what stands here."""
-    app.connect("autodoc-process-docstring", _read_numpy_sections)

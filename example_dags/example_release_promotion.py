@@ -1,4 +1,5 @@
 """Release promotion: wait for a build, put it under ``prod``, and deploy exactly that image."""
+# ruff: noqa: T201, PLC0415 - print is a task's log, and tasks import what they need
 
 from __future__ import annotations
 
@@ -44,18 +45,17 @@ with DAG(
     @task
     def deploy(image_uri: str) -> str:
         """Deploy the image; ECS, Lambda, Batch and Kubernetes all take a reference that is pinned by digest."""
-        print(f"Deploying {image_uri}")  # noqa: T201 - the task's log
+        print(f"Deploying {image_uri}")
         return image_uri
 
     @task
     def check(image: dict[str, Any]) -> None:
         """Check that the tag in the registry is the image that was deployed."""
-        from ecr_provider.hooks.ecr import EcrImageHook  # noqa: PLC0415 - tasks import what they need
+        from ecr_provider.hooks.ecr import EcrImageHook
 
         detail = EcrImageHook().describe_image(image["repositoryName"], image_tag="prod")
         if str(detail.digest) != image["imageDigest"]:
             raise ValueError(f"prod points at {detail.digest}, but {image['imageDigest']} was deployed.")
 
-    wait_for_build >> promote
     deploy(promote.output["imageUri"]) >> check(promote.output)
     # [END release_promotion]

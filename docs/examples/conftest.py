@@ -14,7 +14,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
 }
 
-from airflow.models.dagbag import DagBag
+from airflow.dag_processing.dagbag import DagBag  # before Airflow 3.2: airflow.models.dagbag
 from airflow.utils.db import initdb
 
 from ecr_provider.emulator import EcrEmulator
