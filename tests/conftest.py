@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from local_ecr import REPOSITORY, ROOT, connection
+
+from ecr_provider.ecr.repository import EcrRepository
+from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator.samples import SampleImage, push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-    from ecr_provider.ecr.repository import EcrRepository
-    from ecr_provider.emulator import EcrEmulator
-    from ecr_provider.emulator.samples import SampleImage
     from ecr_provider.hooks.ecr import EcrImageHook
 
-ROOT = Path(__file__).parent.parent
-
 # Airflow reads its configuration once, when it is first imported: before any test module is.
-_home = tempfile.TemporaryDirectory(prefix="airflow-home-")
+_home = tempfile.mkdtemp(prefix="airflow-home-")
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ |= {
-    "AIRFLOW_HOME": _home.name,
+    "AIRFLOW_HOME": _home,
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
@@ -39,41 +40,14 @@ os.environ |= {
 for variable in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
     os.environ.pop(variable, None)
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
-REPOSITORY = "shop/web"
-
-
-def _knows_archives() -> bool:
-    from botocore.loaders import Loader
-
-    return "UpdateImageStorageClass" in Loader().load_service_model("ecr", "service-2")["operations"]
-
-
-needs_archives = pytest.mark.skipif(not _knows_archives(), reason="this botocore is older than archived images")
-
 
 @pytest.fixture
 def ecr() -> Iterator[EcrEmulator]:
     """A local ECR with an empty repository."""
-    from ecr_provider.emulator import EcrEmulator
-
     with EcrEmulator() as emulator:
         emulator.client().create_repository(repositoryName=REPOSITORY)
         emulator.clear_requests()
         yield emulator
-
-
-def connection(emulator: EcrEmulator, account_id: str = ACCOUNT, **extra: object) -> str:
-    """An Airflow connection to the emulator, as the JSON that an environment variable takes."""
-    return json.dumps(
-        {
-            "conn_type": "aws",
-            "login": account_id,
-            "password": "emulator",
-            "extra": {"region_name": REGION, "endpoint_url": emulator.endpoint_url, **extra},
-        }
-    )
 
 
 @pytest.fixture
@@ -95,7 +69,6 @@ def client(ecr: EcrEmulator) -> ECRClient:
 @pytest.fixture
 def build(ecr: EcrEmulator) -> Callable[..., SampleImage]:
     """Push an image whose one file holds the given name, under tags if any are given, and forget the requests."""
-    from ecr_provider.emulator.samples import push, sample_image
 
     def push_build(name: str, *tags: str, repository_name: str = REPOSITORY, **image: Any) -> SampleImage:
         made = sample_image(files={"name": name.encode()}, **image)
@@ -120,8 +93,6 @@ def points_at(client: ECRClient) -> Callable[[str], str | None]:
 
 @pytest.fixture
 def repository(client: ECRClient) -> EcrRepository:
-    from ecr_provider.ecr.repository import EcrRepository
-
     return EcrRepository(client, REPOSITORY)
 
 

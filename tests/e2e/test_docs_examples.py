@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from airflow.sdk import __version__ as task_sdk_version
-from conftest import ROOT
+from local_ecr import ROOT
 
 
 @pytest.mark.skipif(task_sdk_version.startswith("1.0."), reason="the examples name where DagBag is since Airflow 3.2")

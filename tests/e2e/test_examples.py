@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from airflow_runs import dags_of, run_dag
-from conftest import ROOT
+from local_ecr import ROOT
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image

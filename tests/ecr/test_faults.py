@@ -7,7 +7,7 @@ import botocore.exceptions
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
-from conftest import REPOSITORY
+from local_ecr import REPOSITORY
 
 from ecr_provider.ecr.faults import _FAILURE_MEANINGS, _MEANINGS, from_failure, translated
 from ecr_provider.ecr.identifiers import ImageIdentifier

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ACCOUNT, REPOSITORY, needs_archives
+from local_ecr import ACCOUNT, REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_image import carry_out, plan_put

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ACCOUNT, REPOSITORY, needs_archives
+from local_ecr import ACCOUNT, REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.repository import EcrRepository

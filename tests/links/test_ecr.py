@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.loaders import Loader
-from conftest import ACCOUNT, REPOSITORY
+from local_ecr import ACCOUNT, REPOSITORY
 
 from ecr_provider.ecr.identifiers import DNS_SUFFIXES
 from ecr_provider.ecr.repository import EcrRepository

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 from airflow_runs import Run, run_dag, run_task
-from conftest import ACCOUNT, REGION, REPOSITORY, connection
+from local_ecr import ACCOUNT, REGION, REPOSITORY, connection
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, push, sample_image

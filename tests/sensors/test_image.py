@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import DAG, task
 from airflow.sdk import __version__ as task_sdk_version
 from airflow_runs import Run, run_dag, run_task
-from conftest import ACCOUNT, REGION, REPOSITORY, needs_archives
+from local_ecr import ACCOUNT, REGION, REPOSITORY, needs_archives
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.triggers.base import TriggerEvent
-from conftest import REPOSITORY, connection
+from local_ecr import REPOSITORY, connection
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
