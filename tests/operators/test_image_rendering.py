@@ -1,0 +1,169 @@
+"""What rendering and XCom may do to the arguments of EcrPutImageOperator, and what they may not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, task
+from airflow_runs import Run, run_dag, run_task
+from local_ecr import REPOSITORY
+
+from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator.samples import SampleImage
+from ecr_provider.oci import Digest
+from ecr_provider.operators.image import EcrPutImageOperator
+
+Build = Callable[..., SampleImage]
+PointsAt = Callable[[str], str | None]
+CONSOLE = "https://console.aws.amazon.com/ecr"
+
+pytestmark = pytest.mark.usefixtures("aws_default")
+
+
+def put(**arguments: Any) -> EcrPutImageOperator:
+    return EcrPutImageOperator(**({"task_id": "put", "repository_name": REPOSITORY} | arguments))
+
+
+def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
+    return run_task(lambda: put(**arguments), **(dag_arguments or {}))
+
+
+def why(capfd: pytest.CaptureFixture[str]) -> str:
+    """What the task's log says, on one line."""
+    out, err = capfd.readouterr()
+    return " ".join((out + err).split())
+
+
+def alien(image: SampleImage) -> str:
+    """The image's manifest with everything in it that rendering and parsing like to touch."""
+    manifest = json.loads(image.text)
+    manifest["annotations"] = {"é": "{{ params.x }} {# gone #} {% if %}", "tab": "a\tb"}
+    return json.dumps(manifest, indent=3, ensure_ascii=False).replace("\n", "\r\n") + "\n"
+
+
+# --- Manifest bytes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text rendering", "native rendering"])
+@pytest.mark.parametrize("upstream", [False, True], ids=["literal", "from XCom"])
+def test_a_manifest_reaches_ecr_byte_for_byte(ecr: EcrEmulator, build: Build, *, native: bool, upstream: bool) -> None:
+    text = alien(build("new"))
+    with DAG("bytes", schedule=None, render_template_as_native_obj=native) as dag:
+
+        @task
+        def read() -> str:
+            return text
+
+        put(image_manifest=read() if upstream else text, image_tag="prod", image_digest=str(Digest.of(text.encode())))
+    assert run_dag(dag).state("put") == "success"
+    assert ecr.requests[-1].parameters["imageManifest"] == text
+
+
+def test_a_manifest_that_names_a_file_is_not_read_from_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(image_manifest="manifest.json", image_tag="prod").state("put") == "failed"
+    assert "InvalidManifestError" in why(capfd)
+
+
+def test_a_template_in_place_of_a_manifest_is_refused_with_a_hint(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(image_manifest="{{ ti.xcom_pull('read') }}", image_tag="prod").state("put") == "failed"
+    assert "task.output" in why(capfd)
+
+
+def test_a_dict_is_put_with_sorted_keys(ecr: EcrEmulator, build: Build) -> None:
+    manifest = json.loads(build("new").text)
+    manifest["annotations"] = {"{{ b }}": "{% if %}", "a": "é"}
+    result = run(image_manifest=manifest, image_tag="prod")
+    assert result.state("put") == "success"
+    text = ecr.requests[-1].parameters["imageManifest"]
+    assert text == json.dumps(manifest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def test_a_manifest_of_another_type_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    with DAG("list", schedule=None) as dag:
+
+        @task
+        def read() -> list[str]:
+            return ["no", "manifest"]
+
+        put(image_manifest=read(), image_tag="prod")
+    assert run_dag(dag).state("put") == "failed"
+    assert "image_manifest is a list" in why(capfd)
+
+
+def test_the_media_type_is_filled_in(ecr: EcrEmulator, build: Build) -> None:
+    manifest = json.loads(build("new").text)
+    media_type = manifest.pop("mediaType")
+    assert run(image_manifest=json.dumps(manifest), image_tag="prod").state("put") == "success"
+    assert ecr.requests[-1].parameters["imageManifestMediaType"] == media_type
+
+
+# --- What rendering may do to text -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argument", ["image_tag", "source_image_tag", "image_tags"])
+def test_a_tag_that_native_rendering_made_a_number_is_refused(
+    ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], argument: str
+) -> None:
+    arguments: dict[str, Any] = {"source_image_tag": "build-42", "image_tag": "prod"}
+    arguments[argument] = ["{{ '1.10' }}"] if argument == "image_tags" else "{{ '1.10' }}"
+    if argument == "image_tags":
+        del arguments["image_tag"]
+    result = run({"render_template_as_native_obj": True}, **arguments)
+    assert result.state("put") == "failed"
+    message = why(capfd)
+    assert "1.1" in message
+    assert "render_template_as_native_obj" in message
+    assert ecr.calls == []
+
+
+def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    native = {"render_template_as_native_obj": True}
+    result = run(native, source_image_tag="a", image_tag="b", registry_id="{{ '123456789012' }}")
+    assert result.state("put") == "failed"
+    assert "registry_id 123456789012 is a int" in why(capfd)
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text rendering", "native rendering"])
+@pytest.mark.parametrize(
+    "argument",
+    ["image_tag", "image_digest", "expected_current_digest", "registry_id", "aws_conn_id", "source_image_tag"],
+)
+def test_a_template_that_finds_nothing_drops_no_guard(
+    ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], argument: str, *, native: bool
+) -> None:
+    build("new", "build-42")
+    arguments = {"source_image_tag": "build-42", "image_tag": "prod", argument: "{{ none }}"}
+    assert run({"render_template_as_native_obj": native}, **arguments).state("put") == "failed"
+    assert f"{argument} was given, but rendered to" in why(capfd)
+    assert ecr.calls == []
+
+
+def test_an_upstream_task_that_returns_nothing_drops_no_guard(
+    ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str]
+) -> None:
+    build("new", "build-42")
+    with DAG("nothing", schedule=None) as dag:
+
+        @task
+        def expect() -> None: ...
+
+        put(source_image_tag="build-42", image_tag="prod", expected_current_digest=expect())
+    assert run_dag(dag).state("put") == "failed"
+    assert "expected_current_digest was given" in why(capfd)
+    assert ecr.calls == []
+
+
+def test_templates_are_rendered(build: Build, points_at: PointsAt) -> None:
+    new = build("new", "build-42")
+    params = {"repository": REPOSITORY, "build": 42}
+    result = run(
+        {"params": params},
+        repository_name="{{ params.repository }}",
+        source_image_tag="build-{{ params.build }}",
+        image_tags=["{{ dag.dag_id[:4] }}", "prod"],
+    )
+    assert result.state("put") == "success"
+    assert (points_at("test"), points_at("prod")) == (new.digest, new.digest)
