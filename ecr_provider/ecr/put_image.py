@@ -35,9 +35,10 @@ from ecr_provider.exceptions import (
 )
 from ecr_provider.oci import Digest, Manifest
 
-#: Right after a push, PutImage may not see a layer for some hundred milliseconds; six tries span three seconds.
-_LAYER_TRIES: Final = 6
-_LAYER_FIRST_WAIT: Final = 0.1
+#: Right after a push, PutImage may not see a layer for some hundred milliseconds; these further tries span three
+#: seconds.
+_LAYER_TRIES: Final = 5
+_LAYER_FIRST_WAIT: Final = 0.2
 
 
 def plan_put(repository: EcrRepository, request: PutRequest) -> PutPlan:
@@ -137,19 +138,25 @@ def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[floa
 
 
 def _put(repository: EcrRepository, manifest: Manifest, tag: str | None, sleep: Callable[[float], None]) -> str:
-    tries = Retrying(
+    try:
+        try:
+            return repository.put_image(manifest, tag)
+        except LayersNotFoundError:
+            return _until_layers_appear(sleep)(repository.put_image, manifest, tag)
+    except EcrCallError as error:
+        if error.retryable or isinstance(error, (ImageAlreadyExistsError, TagImmutableError)):
+            return _settled(repository, manifest, tag, error)
+        raise
+
+
+def _until_layers_appear(sleep: Callable[[float], None]) -> Retrying:
+    return Retrying(
         retry=retry_if_exception_type(LayersNotFoundError),
         stop=stop_after_attempt(_LAYER_TRIES),
         wait=wait_exponential(_LAYER_FIRST_WAIT) + wait_random(0, _LAYER_FIRST_WAIT),
         sleep=sleep,
         reraise=True,
     )
-    try:
-        return tries(repository.put_image, manifest, tag)
-    except EcrCallError as error:
-        if error.retryable or isinstance(error, (ImageAlreadyExistsError, TagImmutableError)):
-            return _settled(repository, manifest, tag, error)
-        raise
 
 
 def _settled(repository: EcrRepository, manifest: Manifest, tag: str | None, error: EcrCallError) -> str:
