@@ -17,17 +17,18 @@ from packaging.version import Version
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.configuration import conf
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 else:
     try:
         from airflow.sdk.configuration import conf
-        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+        from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
     except ImportError:  # before Airflow 3.2
         from airflow.configuration import conf
-        from airflow.exceptions import AirflowFailException, AirflowSkipException
+        from airflow.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 __all__ = [
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowSkipException",
     "XCom",
     "conf",

@@ -12,6 +12,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -29,6 +30,7 @@ from ecr_provider.exceptions import (
     ImageDigestRejectedError,
     ImageInaccessibleError,
     ImageNotFoundError,
+    InvalidDigestError,
     InvalidRequestError,
     KmsKeyError,
     LayersNotFoundError,
@@ -162,10 +164,10 @@ def translated(operation: str, subject: str) -> Iterator[None]:
         raise _from_answer(error, operation, subject) from error
     except BotoCoreError as error:
         raise _from_sdk(error, operation, subject) from error
-    except (KeyError, IndexError, ResponseParserError) as error:
+    except (AttributeError, KeyError, TypeError, InvalidDigestError, ResponseParserError) as error:
         # botocore passes an answer that broke off, or that a proxy made up, on as an empty or foreign one.
         raise ServiceFaultError(
-            f"{operation} of {subject} got an answer that is not ECR's: {error!r} is missing. {_OUTAGE.remedy}",
+            f"{operation} of {subject} got an answer that is not ECR's ({error!r}). {_OUTAGE.remedy}",
             operation=operation,
             code="IncompleteAnswer",
         ) from error
@@ -220,15 +222,13 @@ def _by_sdk_error(error: BotoCoreError) -> _Meaning:
 _SDK_MEANINGS: Final = (
     # An answer that broke off may belong to a call that was applied, as a connection that broke off may.
     ((HTTPClientError, BotoConnectionError, IncompleteReadError), _OUTAGE),
+    # The worker's credential service did not answer; it may the next time.
     (
-        (
-            CredentialRetrievalError,
-            NoCredentialsError,
-            PartialCredentialsError,
-            ProfileNotFound,
-            SSOError,
-            TokenRetrievalError,
-        ),
+        (CredentialRetrievalError, MetadataRetrievalError),
+        _Meaning(ServiceFaultError, "Nothing was called; let the task retry, and look at the worker's credentials."),
+    ),
+    (
+        (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, TokenRetrievalError),
         _NO_ACCESS,
     ),
     (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ecr_provider.exceptions import InvalidInputError, InvalidReferenceError
 from ecr_provider.oci import Digest
+from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
@@ -38,9 +39,20 @@ def check_registry_id(registry_id: object) -> str:
     if isinstance(registry_id, str) and _ACCOUNT_ID.fullmatch(registry_id):
         return registry_id
     raise InvalidInputError(
-        f"registry_id {registry_id!r} is a {type(registry_id).__name__}; an AWS account id is text of 12 digits. "
+        f"registry_id {quote(registry_id)} is a {type(registry_id).__name__}; an AWS account id is text of 12 digits. "
         "Quote it; a leading zero counts."
     )
+
+
+def check_place(region_name: str, partition: str) -> None:
+    """Refuse a Region or a partition that has no registries.
+
+    :raises InvalidReferenceError: it has none, as far as is known here.
+    """
+    if not _REGION.fullmatch(region_name):
+        raise InvalidReferenceError(f"{region_name!r} is not an AWS Region; an example is 'eu-west-1'.")
+    if partition not in DNS_SUFFIXES:
+        raise InvalidReferenceError(f"{partition!r} is not a known AWS partition; they are {', '.join(DNS_SUFFIXES)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +72,7 @@ class EcrRegistry:
 
     def __post_init__(self) -> None:
         check_registry_id(self.account_id)
-        if not _REGION.fullmatch(self.region_name):
-            raise InvalidReferenceError(f"{self.region_name!r} is not an AWS Region; an example is 'eu-west-1'.")
-        if self.partition not in DNS_SUFFIXES:
-            raise InvalidReferenceError(
-                f"{self.partition!r} is not a known AWS partition; they are {', '.join(DNS_SUFFIXES)}."
-            )
+        check_place(self.region_name, self.partition)
 
     @property
     def host(self) -> str:

@@ -10,11 +10,13 @@ from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.report import ImageReport
 from ecr_provider.exceptions import (
     EcrCallError,
+    ImageInaccessibleError,
     ImageNotFoundError,
     InvalidInputError,
     RepositoryNotFoundError,
 )
 from ecr_provider.oci import Digest, ImageIndex, Platform, check_tag
+from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository, ImageDetail
@@ -74,7 +76,9 @@ class ImageCondition:
         :raises InvalidInputError: an argument is none of what it should be.
         """
         if isinstance(platforms, str) or not isinstance(platforms, Sequence):
-            raise InvalidInputError(f"platforms {platforms!r} is not a list, such as ['linux/amd64', 'linux/arm64'].")
+            raise InvalidInputError(
+                f"platforms {quote(platforms)} is not a list, such as ['linux/amd64', 'linux/arm64']."
+            )
         return cls(
             tag=None if image_tag is None else check_tag(image_tag),
             digest=None if image_digest is None else Digest.parse(image_digest),
@@ -114,13 +118,15 @@ class ImageCondition:
     def _look(self, repository: EcrRepository) -> Sighting:
         try:
             detail = repository.describe_image(self.target)
+            missing = self._what_is_wrong_with(detail) or self._what_is_missing_in(repository, detail)
         except ImageNotFoundError:
             return Sighting(None, "no such image")
+        except ImageInaccessibleError:
+            return Sighting(None, "the image is there, but cannot be pulled")
         except RepositoryNotFoundError:
             if self.wait_for_repository:
                 return Sighting(None, "no such repository")
             raise
-        missing = self._what_is_wrong_with(detail) or self._what_is_missing_in(repository, detail)
         return Sighting(None, missing) if missing else Sighting(self._report(repository, detail), str(detail.digest))
 
     def _what_is_wrong_with(self, detail: ImageDetail) -> str | None:

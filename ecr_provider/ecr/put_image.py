@@ -125,7 +125,7 @@ def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[floa
         if move.outcome is Outcome.UNCHANGED:
             continue
         try:
-            registry_id = _put(repository, plan.manifest, move.tag, sleep)
+            registry_id = _put(repository, plan, move, sleep)
             if plan.guard:
                 _check_still_ours(repository, plan.manifest.digest, move)
         except EcrProviderError as error:
@@ -137,16 +137,25 @@ def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[floa
     return registry_id
 
 
-def _put(repository: EcrRepository, manifest: Manifest, tag: str | None, sleep: Callable[[float], None]) -> str:
+def _put(repository: EcrRepository, plan: PutPlan, move: TagMove, sleep: Callable[[float], None]) -> str:
     try:
         try:
-            return repository.put_image(manifest, tag)
+            return repository.put_image(plan.manifest, move.tag)
         except LayersNotFoundError:
-            return _until_layers_appear(sleep)(repository.put_image, manifest, tag)
+            return _until_layers_appear(sleep)(_put_again, repository, plan, move)
     except EcrCallError as error:
         if error.retryable or isinstance(error, (ImageAlreadyExistsError, TagImmutableError)):
-            return _settled(repository, manifest, tag, error)
+            return _settled(repository, plan.manifest, move.tag, error)
         raise
+
+
+def _put_again(repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
+    """Put after a wait, in which somebody else may have moved a guarded tag."""
+    if plan.guard:
+        target = ImageIdentifier(tag=move.tag)
+        at = _pointee(repository, target, repository.read([target])[target], plan.guard)
+        decide(plan.manifest.digest, {move.tag: at}, plan.guard)
+    return repository.put_image(plan.manifest, move.tag)
 
 
 def _until_layers_appear(sleep: Callable[[float], None]) -> Retrying:

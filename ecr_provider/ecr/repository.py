@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from ecr_provider.ecr.faults import from_failure, translated
-from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier, check_registry_id
+from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier, check_place, check_registry_id
 from ecr_provider.ecr.limits import MAX_IMAGE_IDS
 from ecr_provider.exceptions import DigestMismatchError, EcrCallError
 from ecr_provider.oci import Digest, ImageReference, Manifest, check_repository_name, parse_manifest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DescribeImagesFilterTypeDef,
         DescribeImagesRequestTypeDef,
         ImageDetailTypeDef,
+        ImageFailureTypeDef,
         ImageTypeDef,
         PutImageRequestTypeDef,
     )
@@ -104,6 +105,10 @@ class ImageDetail:
             image_pushed_at=detail.get("imagePushedAt"),
         )
 
+    def answers(self, identifier: ImageIdentifier) -> bool:
+        """Tell whether this is the image that the identifier asks for."""
+        return identifier.tag in (None, *self.tags) and identifier.digest in (None, self.digest)
+
     @property
     def is_active(self) -> bool:
         """Tell whether the image can be pulled: neither archived nor still being restored."""
@@ -117,13 +122,15 @@ class EcrRepository:
     :param repository_name: the repository's name, without the registry.
     :param registry_id: the AWS account id of the registry; by default the caller's own.
     :raises InvalidReferenceError: the repository's name breaks ECR's grammar.
-    :raises InvalidInputError: ``registry_id`` is not text of 12 digits.
+    :raises InvalidInputError: ``registry_id`` is not text of 12 digits; the client's Region is none that an image
+        reference can name.
     """
 
     def __init__(self, client: ECRClient, repository_name: str, registry_id: str | None = None) -> None:
         self.client = client
         self.repository_name = check_repository_name(repository_name)
         self.registry_id = None if registry_id is None else check_registry_id(registry_id)
+        check_place(self.region_name, self.partition)
 
     def __str__(self) -> str:
         return self.repository_name
@@ -207,13 +214,13 @@ class EcrRepository:
             request["registryId"] = self.registry_id
         with translated("PutImage", f"{self}{ImageIdentifier(manifest.digest, tag)}"):
             image = self.client.put_image(**request)["image"]
-            registry_id, put = image["registryId"], image["imageId"].get("imageDigest")
-        if put != str(manifest.digest):
+            registry_id, put = image["registryId"], ImageIdentifier.from_api(image["imageId"])
+        if put != ImageIdentifier(manifest.digest, tag):
             raise DigestMismatchError(
-                f"PutImage of {self}{ImageIdentifier(manifest.digest, tag)} answered the digest {put!r}. "
+                f"PutImage of {self}{ImageIdentifier(manifest.digest, tag)} answered {self}{put}. "
                 "Do not deploy this image before you know why they differ.",
                 expected=str(manifest.digest),
-                actual=str(put),
+                actual=str(put.digest),
             )
         return registry_id
 
@@ -233,11 +240,15 @@ class EcrRepository:
         if self.registry_id is not None:
             request["registryId"] = self.registry_id
         with translated("DescribeImages", f"{self}{identifier}"):
-            details = self.client.describe_images(**request)["imageDetails"]
-            if details:
-                return ImageDetail.from_api(details[0])
+            details = [
+                ImageDetail.from_api(detail) for detail in self.client.describe_images(**request)["imageDetails"]
+            ]
         # Without the filter, ECR leaves an archived image out of the answer.
-        raise from_failure({"failureCode": "ImageNotFound", "failureReason": "not described"}, f"{self}{identifier}")
+        missing: ImageFailureTypeDef = {"failureCode": "ImageNotFound", "failureReason": "not described"}
+        detail = next((detail for detail in details if detail.answers(identifier)), None)
+        if detail is None:
+            raise from_failure(None if details else missing, f"{self}{identifier}")
+        return detail
 
     def _of_any_status(self) -> DescribeImagesFilterTypeDef:
         # A botocore from before archived images does not know the filter; ECR then calls them not found.
@@ -263,4 +274,11 @@ class EcrRepository:
             }
         for identifier in batch:
             image = next((image for image in images if image.answers(identifier)), None)
-            yield identifier, image or from_failure(failures.get(identifier), f"{self}{identifier}")
+            if image or identifier in failures:
+                yield identifier, image or from_failure(failures[identifier], f"{self}{identifier}")
+            elif len(batch) == 1:
+                # However ECR words the identifier of the one image asked for, its failure is that image's.
+                yield identifier, from_failure(next(iter(failures.values()), None), f"{self}{identifier}")
+            else:
+                # Whether ECR answers once for each of several tags of one image is not documented.
+                yield from self._read_batch([identifier])

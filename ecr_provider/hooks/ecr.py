@@ -6,15 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.amazon.aws.hooks.ecr import EcrHook
-from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 
 from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
-from ecr_provider.exceptions import ConnectionNotFoundError
+from ecr_provider.exceptions import ConnectionNotFoundError, InvalidInputError
 from ecr_provider.oci import Digest, Manifest, check_tag
+from ecr_provider.version_compat import AirflowNotFoundException
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
     from botocore.config import Config
     from mypy_boto3_ecr import ECRClient
 
@@ -29,6 +30,7 @@ class EcrImageHook(EcrHook):
     :param region_name: the AWS Region; by default that of the connection.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle.
     :param config: botocore's ``Config``, or a dictionary of its arguments.
+    :raises InvalidInputError: ``config`` has a key that botocore does not know.
     """
 
     def __init__(
@@ -40,21 +42,28 @@ class EcrImageHook(EcrHook):
         config: Config | dict[str, Any] | None = None,
     ) -> None:
         arguments = {"aws_conn_id": aws_conn_id, "region_name": region_name, "verify": verify, "config": config}
-        super().__init__(**arguments)  # type: ignore[no-untyped-call]  # Airflow's own is untyped
+        try:
+            super().__init__(**arguments)  # type: ignore[no-untyped-call]  # Airflow's own is untyped
+        except TypeError as error:
+            raise InvalidInputError(
+                f"botocore_config: {error}. Its keys are the arguments of botocore's Config."
+            ) from error
 
-    @cached_property
-    def conn_config(self) -> AwsConnectionWrapper:
-        """The Airflow connection.
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """Return the Airflow connection.
 
-        :raises ConnectionNotFoundError: the connection does not exist.
+        :raises ConnectionNotFoundError: it does not exist.
         """
-        wrapper: AwsConnectionWrapper = super().conn_config
-        if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not wrapper:
+        try:
+            return super().get_connection(conn_id)
+        except AirflowNotFoundException as error:
+            if conn_id == cls.default_conn_name:
+                raise
             raise ConnectionNotFoundError(
-                f"The Airflow connection {self.aws_conn_id!r} does not exist, and its account cannot be guessed: "
+                f"The Airflow connection {conn_id!r} does not exist, and its account cannot be guessed: "
                 "create it, or pass aws_conn_id=None to use the worker's own AWS credentials."
-            )
-        return wrapper
+            ) from error
 
     @cached_property
     def client(self) -> ECRClient:

@@ -36,21 +36,28 @@ class EcrHookMixin:
 
     def remember_given(self) -> None:
         """Note which arguments the DAG gives, before Airflow renders them."""
-        self._given = [name for name in self.template_fields if getattr(self, name) is not None]
+        self._given = [name for name in self.template_fields if getattr(self, name, None) is not None]
 
     def check_rendered(self) -> None:
         """Refuse an argument that was given and that rendering made nothing of.
 
         Otherwise a template that finds nothing would silently drop a guard, a tag or the account.
 
-        :raises InvalidInputError: an argument became ``None``, or the text ``'None'`` that Jinja makes of it.
+        :raises InvalidInputError: an argument, or an item of it, became ``None``, the text ``'None'`` that Jinja makes
+            of that, or blank.
         """
         for name in self._given:
-            if getattr(self, name) in (None, "None"):
+            value = getattr(self, name)
+            items = value if isinstance(value, (list, tuple)) else [value]
+            if any(_is_nothing(item) for item in items) and not self.may_be_blank(name, value):
                 raise InvalidInputError(
-                    f"{name} was given, but rendered to {getattr(self, name)!r}: its template or upstream task found "
-                    "nothing. Correct the template, or leave the argument out."
+                    f"{name} was given, but rendered to {value!r}: its template or upstream task found nothing. "
+                    "Correct the template, or leave the argument out."
                 )
+
+    def may_be_blank(self, name: str, value: object) -> bool:
+        """Tell whether a blank argument has a meaning of its own."""
+        return False
 
     def parsed(self, name: str, parse: Callable[[str], _T]) -> _T | None:
         """Return what an argument means, or ``None`` if it is not given.
@@ -80,6 +87,10 @@ class EcrHookMixin:
             "verify": self.verify,
             "config": self.botocore_config,
         }
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
 
 
 @contextmanager

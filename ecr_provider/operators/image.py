@@ -14,6 +14,7 @@ from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, EcrHookMixin, failing_at_once
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
 from ecr_provider.oci import Digest, Manifest, check_tag, parse_manifest
+from ecr_provider.oci.quoting import quote
 from ecr_provider.version_compat import literal, triggering_user, xcom_value
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
                 "Give exactly one of source_image_tag, source_image_digest and image_manifest: "
                 f"given {' and '.join(sources) or 'none'}."
             )
+        if self.image_manifest is None and self.image_manifest_media_type is not None:
+            raise InvalidInputError(f"image_manifest_media_type goes with image_manifest, not with {sources[0]}.")
         if self.image_tag is not None and self.image_tags is not None:
             raise InvalidInputError("Give image_tag or image_tags, not both.")
         if self.image_tag is None and self.image_tags is None:
@@ -150,6 +153,10 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
         for move in plan.moves:
             self.log.info("%s", _log_line(context, repository, plan, move))
         return xcom_value(plan.report(repository, registry_id))
+
+    def may_be_blank(self, name: str, value: object) -> bool:
+        """Tell whether a blank argument has a meaning of its own: ``ABSENT`` has."""
+        return name == "expected_current_digest" and value == ABSENT
 
     def _request(self) -> PutRequest:
         """Parse the arguments; from here on there are types."""
@@ -183,9 +190,10 @@ def _guard(expected: str) -> Guard:
 
 
 def _distinct_tags(tags: object) -> tuple[str, ...]:
-    if isinstance(tags, (list, tuple)) and tags:
+    # Of a mapped task, Airflow hands over a sequence of its own.
+    if isinstance(tags, Sequence) and not isinstance(tags, str) and tags:
         return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
-    raise InvalidInputError(f"{tags!r} is not a list of at least one tag.")
+    raise InvalidInputError(f"{quote(tags)} is not a list of at least one tag.")
 
 
 def _manifest_text(manifest: object) -> str:
@@ -193,7 +201,10 @@ def _manifest_text(manifest: object) -> str:
         return manifest
     if isinstance(manifest, Mapping):
         # Sorted, because a dict that came through XCom comes back in the order of the metadata database.
-        return json.dumps(manifest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        try:
+            return json.dumps(manifest, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"image_manifest cannot be written as JSON: {error}. Give its text.") from error
     raise InvalidInputError(
         f"image_manifest is a {type(manifest).__name__}; give the text as it was stored, or a dict."
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
 from ecr_provider.ecr.image_condition import ImageCondition, look_line
-from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, EcrHookMixin, failing_at_once
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
 from ecr_provider.version_compat import AirflowFailException, AirflowSkipException, conf, first_try_at, xcom_value
@@ -95,6 +95,7 @@ class EcrImageSensor(EcrHookMixin, BaseSensorOperator):
             raise InvalidInputError("Give image_tag, image_digest or both: there is nothing to wait for.")
         self.remember_given()
         self._looks = 0
+        self._is_linked = False
         self._started_at = time.time()
 
     def execute(self, context: Context) -> Any:
@@ -112,8 +113,9 @@ class EcrImageSensor(EcrHookMixin, BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         with failing_at_once():
-            if self._looks == 0:
+            if not self._is_linked:
                 EcrRepositoryLink().persist(context, self._repository, self.registry_id)
+                self._is_linked = True
             sighting = self._condition.look(self._repository)
         self._looks += 1
         elapsed = time.time() - self._started_at
@@ -124,9 +126,10 @@ class EcrImageSensor(EcrHookMixin, BaseSensorOperator):
         """Take up what the triggerer found.
 
         :raises AirflowFailException: ECR refused to tell, and no further look can mend it.
+        :raises EcrProviderError: the triggerer could not look; a retry may.
         """
         if "error" in event:
-            raise AirflowFailException(event["error"])
+            raise (EcrProviderError if event["retryable"] else AirflowFailException)(event["error"])
         with failing_at_once():
             return self._handed_on(context, event["report"])
 

@@ -85,7 +85,7 @@ class EcrImageTrigger(BaseTrigger):
             repository = hook.repository(self.repository_name, registry_id=self.registry_id)
             yield TriggerEvent({"report": await self._wait(condition, repository)})
         except EcrProviderError as error:
-            yield TriggerEvent({"error": str(error)})
+            yield TriggerEvent({"error": str(error), "retryable": error.retryable})
 
     async def _wait(self, condition: ImageCondition, repository: EcrRepository) -> ImageReport:
         attempt = self.looks

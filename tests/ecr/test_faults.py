@@ -83,6 +83,7 @@ def test_an_unknown_code_is_judged_by_its_status(status: int, kind: type[EcrCall
         (botocore.exceptions.ConnectionClosedError(endpoint_url="http://x"), ServiceFaultError),
         (botocore.exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), ServiceFaultError),
         (botocore.exceptions.NoCredentialsError(), AccessDeniedError),
+        (botocore.exceptions.CredentialRetrievalError(provider="p", error_msg="e"), ServiceFaultError),
         (botocore.exceptions.ProfileNotFound(profile="p"), AccessDeniedError),
         (botocore.exceptions.NoRegionError(), InvalidRequestError),
         (botocore.exceptions.ParamValidationError(report="r"), InvalidRequestError),

@@ -159,3 +159,12 @@ def test_the_log_says_what_is_waited_for(repository: EcrRepository, arguments: d
     condition = ImageCondition.from_text(**arguments)
     line = look_line(repository, condition, condition.look(repository), 3, 125.4)
     assert line == f"Look 3 after 125 s: {REPOSITORY}{condition.target} waiting {text}; no such image"
+
+
+def test_an_image_deleted_between_two_calls_is_not_there(
+    ecr: EcrEmulator, client: ECRClient, repository: EcrRepository, build: Build
+) -> None:
+    build("new", "build-42")
+    gone = [{"imageTag": "build-42"}]
+    ecr.faults.before("BatchGetImage", lambda: client.batch_delete_image(repositoryName=REPOSITORY, imageIds=gone))  # type: ignore[arg-type]  # a dict
+    assert says(repository, image_tag="build-42", platforms=["linux/amd64"]) == "no such image"

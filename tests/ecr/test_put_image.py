@@ -139,7 +139,7 @@ def test_ecr_answering_another_digest_is_an_error(ecr: EcrEmulator, repository: 
         return {"image": answer["image"] | {"imageId": {"imageDigest": str(Digest.of(b"other"))}}}
 
     ecr.faults.corrupt("PutImage", other)
-    with pytest.raises(DigestMismatchError, match="answered the digest"):
+    with pytest.raises(DigestMismatchError, match="answered shop/web@"):
         put(repository, retag("build-42", "prod"))
 
 
@@ -301,3 +301,15 @@ def test_a_failure_that_no_retry_mends_is_not_retryable_for_several_tags_either(
     with pytest.raises(PartialPutError) as caught:
         put(repository, retag("build-42", "one", "two"))
     assert not caught.value.retryable
+
+
+def test_ecr_answering_another_tag_is_an_error(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
+    image = build("new", "build-42")
+
+    def other(answer: dict[str, Any]) -> dict[str, Any]:
+        identifier = {"imageDigest": image.digest, "imageTag": "other"}
+        return {"image": answer["image"] | {"imageId": identifier}}
+
+    ecr.faults.corrupt("PutImage", other)
+    with pytest.raises(DigestMismatchError, match=":other@"):
+        put(repository, retag("build-42", "prod"))

@@ -171,3 +171,22 @@ def test_a_tag_of_which_nothing_can_be_known_is_left_alone(
     with pytest.raises(EcrProviderError):
         plan_put(repository, retag("build-42", "prod"))
     assert "PutImage" not in ecr.calls
+
+
+def test_a_tag_that_moves_while_layers_are_waited_for_is_left_alone(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build, points_at: PointsAt
+) -> None:
+    old = build("old", "prod")
+    rival = build("rival", "build-43")
+    new = build("new", platforms=["linux/amd64"])
+    other = ecr.client()
+
+    def overtake(_: float) -> None:
+        other.put_image(repositoryName=REPOSITORY, imageManifest=rival.text, imageTag="prod")
+
+    guard = Guard(Digest.parse(old.digest))
+    plan = plan_put(repository, PutRequest(parse_manifest(new.text), ("prod",), guard=guard))
+    ecr.faults.fail("PutImage", "LayersNotFoundException", times=2)
+    with pytest.raises(PreconditionFailedError):
+        carry_out(repository, plan, sleep=overtake)
+    assert points_at("prod") == rival.digest

@@ -7,7 +7,7 @@ import pytest
 from local_ecr import ACCOUNT, REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.ecr.repository import EcrRepository
+from ecr_provider.ecr.repository import EcrRepository, Image
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
 from ecr_provider.exceptions import (
@@ -17,6 +17,7 @@ from ecr_provider.exceptions import (
     InvalidInputError,
     InvalidManifestError,
     InvalidReferenceError,
+    ServiceFaultError,
 )
 from ecr_provider.oci import Digest, ImageIndex
 
@@ -129,3 +130,39 @@ def test_the_uri_knows_the_partition(ecr: EcrEmulator) -> None:
 def test_names_are_checked_before_any_call(client: ECRClient, name: str, registry_id: str | None) -> None:
     with pytest.raises((InvalidReferenceError, InvalidInputError)):
         EcrRepository(client, name, registry_id)
+
+
+def test_an_answer_that_names_an_image_once_for_two_tags_is_completed(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
+) -> None:
+    pushed = build("new", "build-42", "prod")
+    ecr.faults.corrupt("BatchGetImage", lambda answer: answer | {"images": answer["images"][:1]})
+    asked = [ImageIdentifier(tag="build-42"), ImageIdentifier(tag="prod")]
+    answer = repository.read(asked)
+    assert {str(image.digest) for image in answer.values() if isinstance(image, Image)} == {pushed.digest}
+    assert ecr.calls == ["BatchGetImage", "BatchGetImage"]
+
+
+def test_an_answer_about_another_image_is_a_fault(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
+    build("new", "build-42")
+
+    def other(answer: dict[str, Any]) -> dict[str, Any]:
+        return {"imageDetails": [answer["imageDetails"][0] | {"imageTags": ["other"]}]}
+
+    ecr.faults.corrupt("DescribeImages", other)
+    with pytest.raises(ServiceFaultError):
+        repository.describe_image(ImageIdentifier(tag="build-42"))
+
+
+@pytest.mark.parametrize("images", [None, [None], [{"imageId": {"imageDigest": "no digest"}, "registryId": "1"}]])
+def test_an_answer_of_another_shape_is_a_fault(ecr: EcrEmulator, repository: EcrRepository, images: object) -> None:
+    ecr.faults.corrupt("BatchGetImage", lambda answer: answer | {"images": images})
+    with pytest.raises(ServiceFaultError):
+        repository.get_image(ImageIdentifier(tag="build-42"))
+
+
+def test_a_region_without_registries_is_refused_before_any_call(ecr: EcrEmulator) -> None:
+    client = ecr.client(region_name="local")
+    with pytest.raises(InvalidReferenceError, match="'local' is not an AWS Region"):
+        EcrRepository(client, REPOSITORY)
+    assert ecr.calls == []

@@ -74,3 +74,20 @@ def test_the_arguments_of_the_amazon_provider_are_honoured(ecr: EcrEmulator, mon
     assert hook.client.meta.region_name == "eu-west-1"
     assert vars(hook.config)["connect_timeout"] == 7
     assert hook.verify is False
+
+
+def test_a_missing_connection_stays_missing_however_often_the_hook_is_used(
+    ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", ecr.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "123456789012")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    hook = EcrImageHook("prod_account", region_name="us-east-1")
+    for _ in range(2):
+        with pytest.raises(ConnectionNotFoundError):
+            hook.repository(REPOSITORY)
+
+
+def test_an_unknown_botocore_setting_is_named() -> None:
+    with pytest.raises(InvalidInputError, match=r"botocore_config: .*retires"):
+        EcrImageHook(config={"retires": 3})

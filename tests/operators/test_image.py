@@ -105,6 +105,7 @@ def test_no_xcom_if_none_is_wanted(build: Build, points_at: PointsAt) -> None:
         ),
         ({"image_tag": "prod", "image_tags": ["v1"], "source_image_tag": "a"}, "not both"),
         ({"source_image_tag": "a"}, "nothing to put"),
+        ({"image_tag": "prod", "source_image_tag": "a", "image_manifest_media_type": "b"}, "goes with image_manifest"),
         ({"image_manifest": "{}", "expected_current_digest": ABSENT}, "guards a tag"),
     ],
 )

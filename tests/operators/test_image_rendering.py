@@ -126,6 +126,45 @@ def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest
     assert "registry_id 123456789012 is a int" in why(capfd)
 
 
+@pytest.mark.parametrize("argument", ["aws_conn_id", "region_name", "image_digest", "image_tag", "registry_id"])
+def test_a_blank_argument_drops_no_guard_either(
+    ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], argument: str
+) -> None:
+    build("new", "build-42")
+    arguments: dict[str, Any] = {"source_image_tag": "build-42", "image_tag": "prod", argument: "{{ '  ' }}"}
+    assert run(**arguments).state("put") == "failed"
+    assert f"{argument} was given, but rendered to" in why(capfd)
+    assert ecr.calls == []
+
+
+def test_a_tag_in_a_list_that_a_template_did_not_find_is_refused(
+    ecr: EcrEmulator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(source_image_tag="build-42", image_tags=["prod", "{{ none }}"]).state("put") == "failed"
+    assert "image_tags was given, but rendered to" in why(capfd)
+    assert ecr.calls == []
+
+
+def test_a_dict_that_is_no_json_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(image_manifest={"schemaVersion": 2, 3: "not a name"}, image_tag="prod").state("put") == "failed"
+    assert "image_manifest cannot be written as JSON" in why(capfd)
+
+
+def test_tags_of_several_upstream_tasks(build: Build, points_at: PointsAt) -> None:
+    new = build("new", "build-42")
+    with DAG("tags", schedule=None) as dag:
+
+        @task
+        def name(number: int) -> str:
+            return f"v{number}"
+
+        put(task_id="list", source_image_tag="build-42", image_tags=[name(1), name(2)])
+        put(task_id="mapped", source_image_tag="build-42", image_tags=name.expand(number=[3, 4]))
+    result = run_dag(dag)
+    assert (result.state("list"), result.state("mapped")) == ("success", "success")
+    assert {points_at(f"v{number}") for number in (1, 2, 3, 4)} == {new.digest}
+
+
 @pytest.mark.parametrize("native", [False, True], ids=["text rendering", "native rendering"])
 @pytest.mark.parametrize(
     "argument",

@@ -120,3 +120,15 @@ def test_the_loop_is_not_blocked_by_a_slow_answer(ecr: EcrEmulator, build: Build
 
     asyncio.run(release_from_the_loop())
     assert answered_because_released == [True]
+
+
+def test_a_missing_connection_is_missing_for_the_second_wait_too(
+    ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", ecr.endpoint_url)
+    hook = {"aws_conn_id": "nowhere", "region_name": "us-east-1", "verify": None, "config": None}
+    for _ in range(2):
+        event = run(trigger(hook=hook))
+        assert "'nowhere' does not exist" in event["error"]
+        assert event["retryable"] is False
+    assert ecr.calls == []
