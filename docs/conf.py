@@ -49,7 +49,10 @@ nitpick_ignore_regex = [
     (r"py:.*", r"airflow\..*"),
     (r"py:.*", r"(collections\.abc|enum|pathlib|typing)\..*"),
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
-    (r"py:(class|exc)", r"AirflowFailException|Config|Connection|Context|ECRClient|TaskInstanceKey|datetime|\w+TypeDef"),
+    (
+        r"py:(class|exc)",
+        r"AirflowFailException|Config|Connection|Context|ECRClient|TaskInstanceKey|datetime|\w+TypeDef",
+    ),
     # Of this package, and not for its users.
     (r"py:class", r"ecr_provider\..*\._\w+|ecr_provider\.oci\.strict_json\.JsonObject"),
     # A type alias that Sphinx takes apart at the bracket.

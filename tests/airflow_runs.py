@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow.models.xcom import XComModel
@@ -15,10 +15,18 @@ from airflow.sdk import __version__ as task_sdk_version
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 
-try:
+if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
-except ImportError:  # before Airflow 3.2
-    from airflow.models.dagbag import DagBag  # type: ignore[no-redef]  # one of two places
+    from airflow.sdk.exceptions import TaskDeferred
+else:
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+        from airflow.sdk.exceptions import TaskDeferred
+    except ImportError:  # before Airflow 3.2
+        from airflow.exceptions import TaskDeferred
+        from airflow.models.dagbag import DagBag
+
+__all__ = ["Run", "TaskDeferred", "dags_of", "run_dag", "run_task"]
 
 
 @dataclass(frozen=True)

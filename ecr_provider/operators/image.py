@@ -192,7 +192,7 @@ def _guard(expected: str) -> Guard:
 def _distinct_tags(tags: object) -> tuple[str, ...]:
     # Of a mapped task, Airflow hands over a sequence of its own.
     if isinstance(tags, Sequence) and not isinstance(tags, str) and tags:
-        return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+        return tuple(check_tag(tag) for tag in tags)
     raise InvalidInputError(f"{quote(tags)} is not a list of at least one tag.")
 
 

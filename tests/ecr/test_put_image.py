@@ -242,6 +242,7 @@ def test_an_immutable_tag_on_another_image_says_which(
     with pytest.raises(TagImmutableError) as caught:
         put(repository, retag("build-42", "prod"))
     assert f"points at {old.digest}; the image to put is {image.digest}" in str(caught.value)
+    assert caught.value.request_id
 
 
 def test_a_missing_source_is_named(repository: EcrRepository) -> None:

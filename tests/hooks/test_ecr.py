@@ -12,6 +12,7 @@ from ecr_provider.exceptions import (
     ImageNotFoundError,
     InvalidInputError,
     InvalidRequestError,
+    RepositoryNotFoundError,
 )
 from ecr_provider.hooks.ecr import EcrImageHook
 from ecr_provider.oci import parse_manifest
@@ -91,3 +92,14 @@ def test_a_missing_connection_stays_missing_however_often_the_hook_is_used(
 def test_an_unknown_botocore_setting_is_named() -> None:
     with pytest.raises(InvalidInputError, match=r"botocore_config: .*retires"):
         EcrImageHook(config={"retires": 3})
+
+
+def test_another_account_is_asked_by_its_registry_id(hook: EcrImageHook, build: Build) -> None:
+    manifest = parse_manifest(build("new", "build-42").text)
+    for call in (
+        lambda: hook.get_image(REPOSITORY, image_tag="build-42", registry_id="999999999999"),
+        lambda: hook.put_image(REPOSITORY, manifest, registry_id="999999999999"),
+        lambda: hook.describe_image(REPOSITORY, image_tag="build-42", registry_id="999999999999"),
+    ):
+        with pytest.raises(RepositoryNotFoundError, match="999999999999"):
+            call()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
+from airflow.sdk import __version__ as task_sdk_version
 from airflow_runs import Run, run_dag, run_task
 from local_ecr import ACCOUNT, REGION, REPOSITORY, connection
 
@@ -81,7 +82,7 @@ def test_a_tag_that_is_new_has_no_previous_digest(build: Build) -> None:
 def test_several_tags_have_an_outcome_each(build: Build) -> None:
     build("new", "build-42", "prod")
     result = run(source_image_tag="build-42", image_tags=["prod", "v1", "v1"])
-    assert result.xcom("put", "imageTags") == ["prod", "v1"]
+    assert (result.xcom("put", "imageTag"), result.xcom("put", "imageTags")) == ("prod", ["prod", "v1"])
     assert [tag["outcome"] for tag in result.xcom("put", "tags")] == ["unchanged", "created"]
 
 
@@ -272,7 +273,8 @@ def test_the_log_says_what_moved_and_by_whose_request_and_never_the_manifest(
     new = build("new", "build-42", annotations={"secret": "not-for-the-log"})
     result = run(source_image_tag="build-42", image_tag="prod")
     log = why(capfd)
-    request = f"(requested by {result.dag_run.dag_id}.put, {result.dag_run.run_id}"
+    user = "" if task_sdk_version.startswith("1.0.") else ", user dag_test"
+    request = f"(requested by {result.dag_run.dag_id}.put, {result.dag_run.run_id}{user})"
     assert f"{REPOSITORY}:prod moved from {old.digest} to {new.digest} {request}" in log
     assert "not-for-the-log" not in log
 
@@ -287,6 +289,19 @@ def test_the_links_are_there_for_tasks_that_failed(ecr: EcrEmulator, build: Buil
     assert result.xcom("put", "_link_EcrImageLink") == f"{base}/_/image/{new.digest}/details?region={REGION}"
 
 
+def test_a_given_registry_is_linked_before_anything_answers() -> None:
+    result = run(source_image_tag="a", image_tag="prod", repository_name="shop/nowhere", registry_id="999999999999")
+    link = result.xcom("put", "_link_EcrRepositoryLink")
+    assert link == f"{CONSOLE}/repositories/private/999999999999/shop/nowhere?region={REGION}"
+
+
+def test_an_image_of_a_given_registry_is_linked_before_the_put(ecr: EcrEmulator, build: Build) -> None:
+    text = build("new").text + " "
+    ecr.faults.fail("PutImage", "KmsException")
+    result = run(image_manifest=text, image_tag="prod", registry_id=ACCOUNT)
+    assert f"/{ACCOUNT}/{REPOSITORY}/_/image/{Digest.of(text.encode())}/" in result.xcom("put", "_link_EcrImageLink")
+
+
 def test_the_registry_is_linked_even_if_nothing_could_be_read() -> None:
     result = run(source_image_tag="build-42", image_tag="prod", repository_name="shop/nowhere")
     link = result.xcom("put", "_link_EcrRepositoryLink")
@@ -297,3 +312,10 @@ def test_a_first_image_is_linked_though_only_the_put_tells_the_account(build: Bu
     text = build("new").text + " "
     link = run(image_manifest=text).xcom("put", "_link_EcrImageLink")
     assert f"/{ACCOUNT}/{REPOSITORY}/_/image/{Digest.of(text.encode())}/" in link
+
+
+def test_the_aws_arguments_reach_the_client() -> None:
+    arguments = {"region_name": "eu-west-1", "verify": False, "botocore_config": {"connect_timeout": 7}}
+    hook = put(source_image_tag="a", image_tag="b", **arguments).hook
+    assert (hook.client.meta.region_name, hook.verify) == ("eu-west-1", False)
+    assert vars(hook.config)["connect_timeout"] == 7

@@ -126,6 +126,16 @@ def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest
     assert "registry_id 123456789012 is a int" in why(capfd)
 
 
+def test_the_media_type_that_is_given_is_used(ecr: EcrEmulator, build: Build) -> None:
+    image = build("new", media_types="docker", platforms=["linux/amd64"])
+    manifest = json.loads(image.text)
+    del manifest["mediaType"]
+    text = json.dumps(manifest)
+    result = run(image_manifest=text, image_manifest_media_type=image.media_type, image_tag="prod")
+    assert result.xcom("put", "imageManifestMediaType") == image.media_type
+    assert ecr.requests[-1].parameters["imageManifestMediaType"] == image.media_type
+
+
 @pytest.mark.parametrize("argument", ["aws_conn_id", "region_name", "image_digest", "image_tag", "registry_id"])
 def test_a_blank_argument_drops_no_guard_either(
     ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], argument: str

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
 from airflow.sdk import __version__ as task_sdk_version
-from airflow_runs import Run, run_dag, run_task
-from local_ecr import ACCOUNT, REGION, REPOSITORY, needs_archives
+from airflow_runs import Run, TaskDeferred, run_dag, run_task
+from local_ecr import ACCOUNT, REGION, REPOSITORY, connection, needs_archives
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
@@ -198,3 +199,22 @@ def test_what_was_waited_for_is_handed_on(build: Build) -> None:
 
 def test_a_digest_that_never_comes_times_out() -> None:
     assert run(image_digest=str(Digest.of(b"never")), timeout=0.3).state("wait") == "failed"
+
+
+def test_a_deferred_wait_ends_at_the_timeout_and_takes_everything_along(
+    ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", connection(ecr))
+    aws: dict[str, Any] = {"aws_conn_id": "shop", "region_name": REGION, "verify": False, "registry_id": ACCOUNT}
+    wait = sensor(image_tag="prod", timeout=77, poke_interval=7, botocore_config={"connect_timeout": 3}, **aws)
+    with pytest.raises(TaskDeferred) as deferred:
+        wait._defer_wait()
+    assert deferred.value.timeout == timedelta(seconds=77)
+    _, arguments = deferred.value.trigger.serialize()
+    assert arguments["hook"] == {
+        "aws_conn_id": "shop",
+        "region_name": REGION,
+        "verify": False,
+        "config": {"connect_timeout": 3},
+    }
+    assert (arguments["registry_id"], arguments["poke_interval"]) == (ACCOUNT, 7)

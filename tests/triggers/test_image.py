@@ -132,3 +132,8 @@ def test_a_missing_connection_is_missing_for_the_second_wait_too(
         assert "'nowhere' does not exist" in event["error"]
         assert event["retryable"] is False
     assert ecr.calls == []
+
+
+def test_another_account_is_asked_by_its_registry_id(build: Build) -> None:
+    build("new", "prod")
+    assert "999999999999" in run(trigger(registry_id="999999999999"))["error"]
