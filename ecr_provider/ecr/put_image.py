@@ -58,7 +58,10 @@ def plan_put(repository: EcrRepository, request: PutRequest) -> PutPlan:
         _demand(request.digest, manifest)
         reading = repository.read(targets.values())
     current = {tag: _pointee(repository, it, reading[it], request.guard) for tag, it in targets.items()}
-    registry_id = next((image.registry_id for image in reading.values() if isinstance(image, Image)), None)
+    answered = [
+        each.registry_id for each in (*reading.values(), *current.values()) if isinstance(each, (Image, Pointee))
+    ]
+    registry_id = next(filter(None, answered), None)
     return PutPlan(manifest, decide(manifest.digest, current, request.guard), request.guard, registry_id)
 
 
@@ -94,7 +97,7 @@ def _pointee(
     An archived image cannot be read, but its tag is taken: only DescribeImages tells by which digest.
     """
     if isinstance(result, Image):
-        return Pointee(result.digest)
+        return Pointee(result.digest, registry_id=result.registry_id)
     if isinstance(result, ImageInaccessibleError):
         return _described(repository, target)
     if not isinstance(result, ImageNotFoundError):
@@ -108,7 +111,7 @@ def _pointee(
 
 def _described(repository: EcrRepository, target: ImageIdentifier) -> Pointee:
     detail = repository.describe_image(target)
-    return Pointee(detail.digest, detail.is_active)
+    return Pointee(detail.digest, detail.is_active, detail.registry_id)
 
 
 def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[float], None] = time.sleep) -> str:

@@ -30,10 +30,12 @@ class Pointee:
     """What a tag points at.
 
     :param is_active: whether it can be pulled; an archived image cannot, and putting it again restores it.
+    :param registry_id: the registry that said so.
     """
 
     digest: Digest
     is_active: bool = True
+    registry_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class TagMove:
 class PutPlan:
     """Everything that ``carry_out`` needs.
 
-    :param registry_id: the registry that answered, if one was asked for an image that it has.
+    :param registry_id: the registry that answered, if it was asked for an image that it has.
     """
 
     manifest: Manifest

@@ -177,7 +177,7 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
 
     def _tags(self) -> tuple[str, ...]:
         tag = self.parsed("image_tag", check_tag)
-        return self.parsed("image_tags", _distinct_tags) or (() if tag is None else (tag,))
+        return self.parsed("image_tags", _tag_list) or (() if tag is None else (tag,))
 
     def _link(self, context: Context, repository: EcrRepository, plan: PutPlan, registry_id: str | None) -> None:
         if registry_id is not None:
@@ -189,7 +189,7 @@ def _guard(expected: str) -> Guard:
     return Guard(None if expected == ABSENT else Digest.parse(expected))
 
 
-def _distinct_tags(tags: object) -> tuple[str, ...]:
+def _tag_list(tags: object) -> tuple[str, ...]:
     # Of a mapped task, Airflow hands over a sequence of its own.
     if isinstance(tags, Sequence) and not isinstance(tags, str) and tags:
         return tuple(check_tag(tag) for tag in tags)

@@ -190,3 +190,14 @@ def test_a_tag_that_moves_while_layers_are_waited_for_is_left_alone(
     with pytest.raises(PreconditionFailedError):
         carry_out(repository, plan, sleep=overtake)
     assert points_at("prod") == rival.digest
+
+
+@needs_archives
+def test_an_image_restored_between_two_looks_is_unchanged(
+    ecr: EcrEmulator, client: ECRClient, repository: EcrRepository, build: Build
+) -> None:
+    image = build("new", "prod", platforms=["linux/amd64"])
+    archive(client, image)
+    ecr.faults.before("DescribeImages", lambda: client.put_image(repositoryName=REPOSITORY, imageManifest=image.text))
+    plan = plan_put(repository, PutRequest(parse_manifest(image.text), ("prod",)))
+    assert (plan.outcome, carry_out(repository, plan)) == (Outcome.UNCHANGED, ACCOUNT)
