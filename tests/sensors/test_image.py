@@ -218,3 +218,9 @@ def test_a_deferred_wait_ends_at_the_timeout_and_takes_everything_along(
         "config": {"connect_timeout": 3},
     }
     assert (arguments["registry_id"], arguments["poke_interval"]) == (ACCOUNT, 7)
+
+
+def test_another_account_is_asked_by_its_registry_id(build: Build, capfd: pytest.CaptureFixture[str]) -> None:
+    build("new", "prod")
+    assert run(image_tag="prod", registry_id="999999999999").state("wait") == "failed"
+    assert "999999999999" in log(capfd)
