@@ -13,8 +13,9 @@ from local_ecr import REPOSITORY
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
+from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.oci import Digest
-from ecr_provider.operators.image import EcrPutImageOperator
+from ecr_provider.operators.image import EcrPutImageOperator, _manifest_text
 
 Build = Callable[..., SampleImage]
 PointsAt = Callable[[str], str | None]
@@ -155,9 +156,10 @@ def test_a_tag_in_a_list_that_a_template_did_not_find_is_refused(
     assert ecr.calls == []
 
 
-def test_a_dict_that_is_no_json_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(image_manifest={"schemaVersion": 2, 3: "not a name"}, image_tag="prod").state("put") == "failed"
-    assert "image_manifest cannot be written as JSON" in why(capfd)
+@pytest.mark.parametrize("manifest", [{"schemaVersion": float("nan")}, {"a": 1, 2: "b"}, {"config": b"bytes"}])
+def test_a_dict_that_is_no_json_is_refused(manifest: dict[Any, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="image_manifest cannot be written as JSON"):
+        _manifest_text(manifest)
 
 
 def test_tags_of_several_upstream_tasks(build: Build, points_at: PointsAt) -> None:
