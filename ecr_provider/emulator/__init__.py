@@ -5,9 +5,10 @@ here is said where it is made, and those that matter can be switched (``Switches
 """
 
 from ecr_provider.emulator.emulator import EcrEmulator
+from ecr_provider.emulator.events import Event
 from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.journal import Request
 from ecr_provider.emulator.settings import Limits, Switches
-from ecr_provider.emulator.store import StoreError
+from ecr_provider.emulator.store.store import StoreError
 
-__all__ = ["EcrEmulator", "Faults", "Limits", "Request", "StoreError", "Switches"]
+__all__ = ["EcrEmulator", "Event", "Faults", "Limits", "Request", "StoreError", "Switches"]

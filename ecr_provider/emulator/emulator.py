@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 from botocore.config import Config
 
-from ecr_provider.emulator.api import Api
-from ecr_provider.emulator.call import State
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT
+from ecr_provider.emulator.agenda import Agenda
+from ecr_provider.emulator.api.handler import Api
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.downloads import DownloadHandler
+from ecr_provider.emulator.dispatch import Dispatcher
+from ecr_provider.emulator.downloads.handler import DownloadHandler
+from ecr_provider.emulator.events import Event, Events
 from ecr_provider.emulator.faults import Faults
+from ecr_provider.emulator.front import FrontHandler
 from ecr_provider.emulator.journal import Journal, Request
-from ecr_provider.emulator.server import ApiHandler, Server
+from ecr_provider.emulator.rules.call import State
+from ecr_provider.emulator.rules.caller import DEFAULT_ACCOUNT
+from ecr_provider.emulator.server import Server
 from ecr_provider.emulator.settings import Limits, Switches
 from ecr_provider.emulator.signing import Signer
-from ecr_provider.emulator.store import Store
+from ecr_provider.emulator.store.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -70,6 +74,7 @@ class EcrEmulator:
         self._address = (host, port)
         self._clock = Clock(clock)
         self._journal = Journal(keep_requests)
+        self._events = Events(keep_requests)
         self._clients: list[ECRClient] = []
         self._endpoint_url = ""
         self._running: ExitStack | None = None
@@ -106,13 +111,17 @@ class EcrEmulator:
         host, port = self._address
         store = stack.enter_context(closing(Store(self._data_dir)))
         signer = Signer(store.secret)
+        state = State(store, signer, self._clock, self.limits, self.switches, self._events)
+        agenda = Agenda(state)
+        dispatcher = Dispatcher(state, agenda, self.faults, self._journal)
         downloads = Server(host, 0, partial(DownloadHandler, store, signer, self._clock))
+        front = Server(host, port, partial(FrontHandler, {"": Api(dispatcher).answer}))
+        state.origin, state.download_origin = front.origin, downloads.origin
+        self._agenda = stack.enter_context(agenda)
         stack.enter_context(downloads)
-        state = State(store, signer, self._clock, self.limits, self.switches, downloads.origin)
-        api = Server(host, port, partial(ApiHandler, Api(state, self.faults, self._journal)))
-        stack.enter_context(api)
+        stack.enter_context(front)
         stack.callback(self._close_clients)
-        return api.origin
+        return front.origin
 
     # --- Clients ---
 
@@ -141,7 +150,7 @@ class EcrEmulator:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """The API requests so far, oldest first."""
+        """The requests so far, oldest first."""
         return self._journal.requests()
 
     @property
@@ -153,9 +162,16 @@ class EcrEmulator:
         """Forget the requests so far."""
         self._journal.clear()
 
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events that EventBridge would have been sent so far, oldest first."""
+        return self._events.events()
+
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward: addresses expire, images are restored, tokens end."""
         self._clock.advance(seconds)
+        if self._running is not None:
+            self._agenda.run_due()
 
 
 @cache

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from ecr_provider.emulator import model
-from ecr_provider.emulator.errors import ConnectionCutError, EcrError
+from ecr_provider.emulator.rules.errors import ConnectionCutError, EcrError
 
 Answer = dict[str, Any]
 Apply = Callable[[], Answer]

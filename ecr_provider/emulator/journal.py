@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Endpoint = Literal["api", "registry", "downloads"]
+"""Where a request came in: the JSON API, the registry's HTTP API, or the origin of layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to the API, in AWS's words.
+    """One request, in AWS's words, whichever end point it came in by.
 
     ``parameters`` are as they were understood, with a layer part's bytes replaced by their number. It is
     empty, and account and Region are, if the request was refused before it was understood.
@@ -21,6 +24,7 @@ class Request:
     parameters: dict[str, Any]
     error_code: str | None
     """What was answered, or None for success; ``ConnectionCut`` (see ``faults``) if nothing was."""
+    endpoint: Endpoint = "api"
 
 
 class Journal:

@@ -7,7 +7,6 @@ import socket
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -17,10 +16,6 @@ from socketserver import TCPServer
 from threading import Lock, Thread
 from typing import Any, Self
 
-from ecr_provider.emulator.api import Api
-from ecr_provider.emulator.errors import ConnectionCutError
-
-_LARGEST_BODY = 64 * 1024 * 1024  # the largest layer part takes 28 MB of base64
 _PATIENCE = 5  # seconds that a stop waits for answers under way
 
 
@@ -40,6 +35,21 @@ class Handler(BaseHTTPRequestHandler):
         self.answer()
 
     do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - http.server finds them so
+
+    def body(self, largest: int) -> bytes | None:
+        """Read the body, or refuse the request and return None."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+            self.send_error(HTTPStatus.LENGTH_REQUIRED, "A Content-Length is required")
+            return None
+        if len(length) > len(str(largest)) or int(length) > largest:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {largest} bytes at most")
+            return None
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # the client has gone
+            self.close_connection = True
+            return None
+        return body
 
     def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a whole answer."""
@@ -68,46 +78,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Stay silent: the journal has it all."""
-
-
-class ApiHandler(Handler):
-    """The JSON API: everything is a POST to ``/``."""
-
-    def __init__(self, api: Api, *args: Any) -> None:
-        self.api = api
-        super().__init__(*args)  # serves the connection to its end
-
-    def answer(self) -> None:
-        """Answer a call. What is not a POST to ``/`` is refused as the call of no operation."""
-        body = self._body()
-        if body is None:
-            return
-        is_call = self.command == "POST" and self.path == "/"
-        target = self.headers.get("X-Amz-Target", "") if is_call else f"{self.command} {self.path}"
-        try:
-            answer = self.api.reply(target, self.headers.get("Authorization"), body)
-        except ConnectionCutError:
-            self.close_connection = True
-            return
-        headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
-        if answer.error_code:
-            headers["x-amzn-ErrorType"] = answer.error_code
-        self.reply(answer.status, answer.body, headers)
-
-    def _body(self) -> bytes | None:
-        """Read the body, or refuse the request and return None."""
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
-            self.send_error(HTTPStatus.LENGTH_REQUIRED, "A Content-Length is required")
-            return None
-        if len(length) > len(str(_LARGEST_BODY)) or int(length) > _LARGEST_BODY:
-            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {_LARGEST_BODY} bytes at most")
-            return None
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the client has gone
-            self.close_connection = True
-            return None
-        return body
 
 
 class Server(ThreadingHTTPServer):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecr_provider.emulator import EcrEmulator, model
-from ecr_provider.emulator.api import RULES
+from ecr_provider.emulator.rules import RULES
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921."
 SERVICE = botocore.session.get_session().get_service_model("ecr")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from ecr_provider.emulator import errors
-from ecr_provider.emulator.call import Answer, Call
-from ecr_provider.emulator.download_urls import signed_path
-from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.manifests import DIGEST_PATTERN, is_digest
-from ecr_provider.emulator.records import Records, Repository, Upload
+from ecr_provider.emulator.downloads.addresses import signed_path
+from ecr_provider.emulator.rules import errors
+from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
+from ecr_provider.emulator.store.layers import Upload
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
 
 # --- Asking --------------------------------------------------------------------------------------------------
 

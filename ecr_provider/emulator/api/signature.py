@@ -6,11 +6,9 @@ The emulator knows no secrets, so it does not verify signatures; it does insist 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from ecr_provider.emulator.errors import EcrError
-
-DEFAULT_ACCOUNT = "123456789012"
+from ecr_provider.emulator.rules.caller import DEFAULT_ACCOUNT, Caller
+from ecr_provider.emulator.rules.errors import EcrError
 
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +"
@@ -18,14 +16,6 @@ _AUTHORIZATION = re.compile(
     r"SignedHeaders=[a-z0-9;_-]+, *"
     r"Signature=[0-9a-f]{64}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The account that calls and the Region it calls."""
-
-    account: str
-    region: str
 
 
 def caller_of(authorization: str | None) -> Caller:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ecr_provider.emulator import errors, manifests
-from ecr_provider.emulator.call import Answer, Call
-from ecr_provider.emulator.errors import invalid_parameter
-from ecr_provider.emulator.manifests import DIGEST_PATTERN, Manifest, is_digest
-from ecr_provider.emulator.mutability import is_immutable
-from ecr_provider.emulator.records import Image, Records, Repository
+from ecr_provider.emulator.rules import errors, manifests
+from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, Manifest, is_digest
+from ecr_provider.emulator.rules.mutability import is_immutable
+from ecr_provider.emulator.store.images import Image
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
 
 TAG_PATTERN = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
 """The OCI distribution specification's tags. ECR's model lets 300 characters of anything pass, and does not

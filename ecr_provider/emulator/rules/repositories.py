@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Callable
 
-from ecr_provider.emulator import errors, mutability, paging, policies
-from ecr_provider.emulator.call import Answer, Call, arn_of, partition_of, registry_host
-from ecr_provider.emulator.errors import EcrError, invalid_parameter
-from ecr_provider.emulator.records import Records, Repository
+from ecr_provider.emulator.rules import errors, mutability, paging, policies
+from ecr_provider.emulator.rules.call import Answer, Call, arn_of, partition_of, registry_host
+from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
 
 # The limits that tags of all AWS resources have.
 _MOST_TAGS = 50

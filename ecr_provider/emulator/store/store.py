@@ -18,96 +18,10 @@ from tempfile import TemporaryDirectory
 from threading import Lock, RLock
 from typing import IO
 
-from ecr_provider.emulator.blobs import Blobs
-from ecr_provider.emulator.records import Records
+from ecr_provider.emulator.store.blobs import Blobs
+from ecr_provider.emulator.store.records import SCHEMA, Records
 
-_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE secret (value BLOB NOT NULL);
-
-CREATE TABLE repositories (
-    id INTEGER PRIMARY KEY,
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    name TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    mutability TEXT NOT NULL,
-    exclusions TEXT NOT NULL,                  -- JSON: the exclusion filters
-    scan_on_push INTEGER NOT NULL,
-    encryption TEXT NOT NULL,                  -- JSON: the encryption configuration
-    tags TEXT NOT NULL,                        -- JSON: resource tags, by key
-    policy TEXT,
-    image_count INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (account, region, name)
-);
-
-CREATE TABLE images (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,      -- never used twice: it is what page tokens point at
-    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
-    digest TEXT NOT NULL,
-    media_type TEXT NOT NULL,
-    artifact_media_type TEXT,
-    subject TEXT,
-    size INTEGER NOT NULL,
-    pushed_at REAL NOT NULL,
-    pulled_at REAL,
-    archived INTEGER NOT NULL DEFAULT 0,
-    archived_at REAL,
-    activated_at REAL,                         -- in the future: being restored
-    manifest BLOB NOT NULL,                    -- the very bytes that were put
-    UNIQUE (repository, digest)
-);
-
-CREATE TRIGGER image_added AFTER INSERT ON images BEGIN
-    UPDATE repositories SET image_count = image_count + 1 WHERE id = NEW.repository;
-END;
-CREATE TRIGGER image_removed AFTER DELETE ON images BEGIN
-    UPDATE repositories SET image_count = image_count - 1 WHERE id = OLD.repository;
-END;
-
-CREATE TABLE tags (
-    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
-    tag TEXT NOT NULL,
-    image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
-    PRIMARY KEY (repository, tag)
-) WITHOUT ROWID;
-CREATE INDEX tags_of_image ON tags (image, tag);
-
-CREATE TABLE children (                        -- of an index
-    parent INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
-    child INTEGER NOT NULL REFERENCES images,
-    PRIMARY KEY (parent, child)
-) WITHOUT ROWID;
-CREATE INDEX parents ON children (child);
-
-CREATE TABLE layers (                          -- layers and configs: what a repository can build images of
-    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
-    digest TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    PRIMARY KEY (repository, digest)
-) WITHOUT ROWID;
-
-CREATE TABLE layer_uses (
-    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
-    digest TEXT NOT NULL,
-    image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
-    media_type TEXT NOT NULL,
-    PRIMARY KEY (repository, digest, image)
-) WITHOUT ROWID;
-CREATE INDEX layers_of_image ON layer_uses (image);
-
-CREATE TABLE uploads (
-    id TEXT PRIMARY KEY,
-    repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
-    received INTEGER NOT NULL DEFAULT 0,       -- bytes
-    parts INTEGER NOT NULL DEFAULT 0,
-    last_part INTEGER NOT NULL DEFAULT 0,      -- bytes
-    has_small_part INTEGER NOT NULL DEFAULT 0  -- a part that is not the last, and below the minimum
-) WITHOUT ROWID;
-
-PRAGMA user_version = 1;  -- _VERSION
-"""
+_VERSION = 2  # of the schema
 
 
 class StoreError(Exception):
@@ -134,18 +48,24 @@ class Store:
         self.blobs = Blobs(directory, durable=data_dir is not None)
         self._database = stack.enter_context(closing(_connect(data_dir / "ecr.sqlite3" if data_dir else ":memory:")))
         _prepare(self._database)
-        self._records = Records(self._database)
+        self.records = Records(self._database)
         with self.transaction() as records:
             self.secret = records.secret(secrets.token_bytes(32))
             self.blobs.sweep(records.all_layers(), records.all_uploads())
 
     @contextmanager
     def transaction(self) -> Iterator[Records]:
-        """Run the body alone, and keep all of what it did or, if it raises, nothing."""
+        """Run the body alone, and keep all of what it did or, if it raises, nothing.
+
+        A transaction within another is part of it.
+        """
         with self._lock:
+            if self._database.in_transaction:
+                yield self.records
+                return
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                yield self._records
+                yield self.records
                 self._database.execute("COMMIT")
             except BaseException:
                 self._database.rollback()
@@ -181,6 +101,6 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA foreign_keys = ON")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version == 0:
-        database.executescript(f"BEGIN;\n{_SCHEMA}\nCOMMIT;")
+        database.executescript(f"BEGIN;\n{SCHEMA}\nPRAGMA user_version = {_VERSION};\nCOMMIT;")
     elif version != _VERSION:
         raise OSError(f"it was written by another version (format {version}, not {_VERSION})")

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ecr_provider.emulator.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
 
 _READ = {"Sid", "Effect", "Principal", "Action", "Resource"}
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ecr_provider.emulator.errors import invalid_manifest, invalid_parameter
+from ecr_provider.emulator.rules.errors import invalid_manifest, invalid_parameter
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 SIGNED_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.records import Repository
+from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.store.repositories import Repository
 
 
 def settings(parameters: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:

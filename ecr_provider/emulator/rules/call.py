@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ecr_provider.emulator import policies
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.errors import access_denied, kms_key_unusable, repository_not_found
-from ecr_provider.emulator.records import Records, Repository
+from ecr_provider.emulator.events import Event, Events
+from ecr_provider.emulator.rules import policies
+from ecr_provider.emulator.rules.caller import Caller
+from ecr_provider.emulator.rules.errors import access_denied, kms_key_unusable, repository_not_found
 from ecr_provider.emulator.settings import Limits, Switches
 from ecr_provider.emulator.signing import Signer
-from ecr_provider.emulator.store import Store
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
+from ecr_provider.emulator.store.store import Store
 
 Answer = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class State:
     """What outlasts a call: the store and the settings."""
 
@@ -27,7 +29,11 @@ class State:
     clock: Clock
     limits: Limits
     switches: Switches
-    download_origin: str
+    events: Events
+    origin: str = ""
+    """Where the API and the registry are, such as ``http://127.0.0.1:5555``."""
+    download_origin: str = ""
+    """Where layers are downloaded from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Call:
     state: State
     now: float
     """When it is carried out, in epoch seconds: one moment for the whole call."""
+    events: list[Event] = field(default_factory=list)
+    """What to tell the world about it, once it is done."""
 
     @property
     def account(self) -> str:
@@ -55,6 +63,26 @@ class Call:
     def transaction(self) -> AbstractContextManager[Records]:
         """Begin a transaction on the store."""
         return self.state.store.transaction()
+
+    def emit(self, detail_type: str, detail: dict[str, Any], resources: tuple[str, ...] = ()) -> None:
+        """Announce an event in the registry that is called. It is lost if the call fails after all."""
+        self.events.append(Event(detail_type, self.account, self.region, self.now, detail, resources))
+
+    def later(
+        self,
+        seconds: float,
+        operation: str,
+        parameters: dict[str, Any],
+        *,
+        account: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Have the registry, or another one, make a call of ``rules.JOBS`` to itself after so many seconds.
+
+        It is kept like everything else: a restart does not forget it. It belongs to the transaction under way.
+        """
+        with self.transaction() as records:
+            records.add_job(self.now + seconds, operation, account or self.account, region or self.region, parameters)
 
     def repository(self, records: Records, name: str | None = None) -> Repository:
         """Find the repository that is called, if the caller may do this to it.

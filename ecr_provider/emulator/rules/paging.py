@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ecr_provider.emulator.call import Call
-from ecr_provider.emulator.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.rules.call import Call
+from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
 
 DEFAULT_PAGE = 100
 

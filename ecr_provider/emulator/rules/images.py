@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ecr_provider.emulator import errors, manifests, paging
-from ecr_provider.emulator.call import Answer, Call
-from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.manifests import DIGEST_PATTERN, is_digest
-from ecr_provider.emulator.put_image import TAG_PATTERN, is_tag
-from ecr_provider.emulator.records import Image, ImageFilter, Records, Repository
+from ecr_provider.emulator.rules import errors, manifests, paging
+from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
+from ecr_provider.emulator.rules.put_image import TAG_PATTERN, is_tag
+from ecr_provider.emulator.store.images import Image, ImageFilter
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
 
 ImageId = dict[str, str]
 

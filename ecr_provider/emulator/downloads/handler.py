@@ -11,10 +11,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.download_urls import RefusedError, digest_of_signed_path
+from ecr_provider.emulator.downloads.addresses import RefusedError, digest_of_signed_path
 from ecr_provider.emulator.server import Handler
 from ecr_provider.emulator.signing import Signer
-from ecr_provider.emulator.store import Store
+from ecr_provider.emulator.store.store import Store
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 

@@ -1,0 +1,127 @@
+"""Repositories: their settings, and no images."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ecr_provider.emulator.store.rows import Rows
+
+_SCHEMA = """
+CREATE TABLE repositories (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    mutability TEXT NOT NULL,
+    exclusions TEXT NOT NULL,                  -- JSON: the exclusion filters
+    scan_on_push INTEGER NOT NULL,
+    encryption TEXT NOT NULL,                  -- JSON: the encryption configuration
+    tags TEXT NOT NULL,                        -- JSON: resource tags, by key
+    policy TEXT,
+    image_count INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (account, region, name)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository's row."""
+
+    id: int
+    account: str
+    region: str
+    name: str
+    created_at: float
+    mutability: str
+    exclusions: list[dict[str, str]]
+    scan_on_push: bool
+    encryption: dict[str, str]
+    tags: dict[str, str]
+    policy: str | None
+    image_count: int
+
+
+class RepositoryRows(Rows):
+    """The queries on repositories."""
+
+    schema = _SCHEMA
+
+    def repository(self, account: str, region: str, name: str) -> Repository | None:
+        """Find a repository."""
+        row = self._execute(
+            "SELECT * FROM repositories WHERE account = ? AND region = ? AND name = ?",
+            (account, region, name),
+        ).fetchone()
+        return _repository(row) if row else None
+
+    def repositories(self, account: str, region: str, after: str, count: int) -> list[Repository]:
+        """List a registry's repositories by name."""
+        rows = self._execute(
+            "SELECT * FROM repositories WHERE account = ? AND region = ? AND name > ? ORDER BY name LIMIT ?",
+            (account, region, after, count),
+        )
+        return [_repository(row) for row in rows]
+
+    def repository_count(self, account: str, region: str) -> int:
+        """Count a registry's repositories."""
+        query = "SELECT COUNT(*) FROM repositories WHERE account = ? AND region = ?"
+        return self._count(query, (account, region))
+
+    def add_repository(self, account: str, region: str, name: str, **settings: Any) -> None:
+        """Add a repository."""
+        self._execute(
+            "INSERT INTO repositories (account, region, name, created_at, mutability, exclusions, scan_on_push,"
+            " encryption, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                account,
+                region,
+                name,
+                settings["created_at"],
+                settings["mutability"],
+                json.dumps(settings["exclusions"]),
+                settings["scan_on_push"],
+                json.dumps(settings["encryption"]),
+                json.dumps(settings["tags"]),
+            ),
+        )
+
+    def delete_repository(self, repository: Repository) -> None:
+        """Delete a repository with everything in it."""
+        self._execute("DELETE FROM repositories WHERE id = ?", (repository.id,))
+
+    def set_mutability(self, repository: Repository, mutability: str, exclusions: list[dict[str, str]]) -> None:
+        """Set the tag mutability."""
+        self._execute(
+            "UPDATE repositories SET mutability = ?, exclusions = ? WHERE id = ?",
+            (mutability, json.dumps(exclusions), repository.id),
+        )
+
+    def set_policy(self, repository: Repository, policy: str | None) -> None:
+        """Set or remove the repository policy."""
+        self._execute("UPDATE repositories SET policy = ? WHERE id = ?", (policy, repository.id))
+
+    def set_resource_tags(self, repository: Repository, tags: dict[str, str]) -> None:
+        """Set the repository's own tags."""
+        self._execute("UPDATE repositories SET tags = ? WHERE id = ?", (json.dumps(tags), repository.id))
+
+
+def _repository(row: tuple[Any, ...]) -> Repository:
+    number, account, region, name, created_at, mutability, exclusions, scan, encryption, tags, policy, count = row
+    return Repository(
+        id=number,
+        account=account,
+        region=region,
+        name=name,
+        created_at=created_at,
+        mutability=mutability,
+        exclusions=json.loads(exclusions),
+        scan_on_push=bool(scan),
+        encryption=json.loads(encryption),
+        tags=json.loads(tags),
+        policy=policy,
+        image_count=count,
+    )

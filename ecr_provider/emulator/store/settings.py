@@ -1,0 +1,81 @@
+"""Settings of a registry: JSON documents, by kind and name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ecr_provider.emulator.store.rows import Rows
+
+_SCHEMA = """
+CREATE TABLE settings (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    kind TEXT NOT NULL,                        -- such as "creation template"
+    name TEXT NOT NULL,                        -- "" where a registry has one of the kind
+    value TEXT NOT NULL,                       -- JSON
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    PRIMARY KEY (account, region, kind, name)
+) WITHOUT ROWID;
+"""
+
+_ALL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting's row."""
+
+    name: str
+    value: Any
+    created_at: float
+    updated_at: float
+
+
+class SettingRows(Rows):
+    """The queries on settings."""
+
+    schema = _SCHEMA
+
+    def setting(self, account: str, region: str, kind: str, name: str = "") -> Setting | None:
+        """Find a setting."""
+        row = self._execute(
+            "SELECT name, value, created_at, updated_at FROM settings"
+            " WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+            (account, region, kind, name),
+        ).fetchone()
+        return _setting(row) if row else None
+
+    def settings(self, account: str, region: str, kind: str, after: str = "", count: int = _ALL) -> list[Setting]:
+        """List the settings of a kind by name; the one named "" is not among them."""
+        rows = self._execute(
+            "SELECT name, value, created_at, updated_at FROM settings"
+            " WHERE account = ? AND region = ? AND kind = ? AND name > ? ORDER BY name LIMIT ?",
+            (account, region, kind, after, count),
+        )
+        return [_setting(row) for row in rows]
+
+    def set_setting(self, account: str, region: str, kind: str, name: str, value: Any, *, now: float) -> Setting:
+        """Add or replace a setting."""
+        self._execute(
+            "INSERT INTO settings VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+            (account, region, kind, name, json.dumps(value), now, now),
+        )
+        found = self.setting(account, region, kind, name)
+        assert found is not None  # noqa: S101 - it was written just now
+        return found
+
+    def delete_setting(self, account: str, region: str, kind: str, name: str = "") -> None:
+        """Remove a setting."""
+        self._execute(
+            "DELETE FROM settings WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+            (account, region, kind, name),
+        )
+
+
+def _setting(row: tuple[str, str, float, float]) -> Setting:
+    name, value, created_at, updated_at = row
+    return Setting(name, json.loads(value), created_at, updated_at)
