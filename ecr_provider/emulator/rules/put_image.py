@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ecr_provider.emulator.rules import errors, manifests
+from ecr_provider.emulator.rules.after_push import after_push
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, Manifest, is_digest
@@ -140,6 +141,8 @@ def _write(put: _Put, size: int) -> None:
         put.records.restore(put.image, put.call.now)  # at once (user guide, "Restoring an archived image")
     if put.tag:
         put.records.set_tag(put.repository, put.tag, image_id)
+    if image := put.records.image(put.repository, put.manifest.digest):
+        after_push(put.call, put.records, put.repository, image, put.tag)
 
 
 def _add(put: _Put, size: int) -> int:

@@ -1,0 +1,12 @@
+"""What an image that was pushed sets off, by whatever way it came: events, replication, scans, signatures."""
+
+from __future__ import annotations
+
+from ecr_provider.emulator.rules.call import Call
+from ecr_provider.emulator.store.images import Image
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
+
+
+def after_push(call: Call, records: Records, repository: Repository, image: Image, tag: str | None) -> None:
+    """Set it off, as part of the push's transaction. ``call`` is PutImage's own."""
