@@ -31,6 +31,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m demo
 
 test: $(VENV)/.installed
+	@sh tools/clients.sh skopeo=skopeo awscli=aws
 	$(BIN)/python -m pytest --cov --cov-report=
 	@$(BIN)/coverage report --include='ecr_provider/oci/*' --fail-under=100
 
@@ -41,6 +42,7 @@ check: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 test-floor: $(FLOOR)/.installed
+	@sh tools/clients.sh skopeo=skopeo awscli=aws
 	@# The Airflow of that day warns of itself.
 	$(FLOOR)/bin/python -m pytest -o filterwarnings=default --disable-warnings
 
@@ -49,6 +51,7 @@ docs: $(VENV)/.installed
 	@echo "The documentation is in docs/_build/html/index.html"
 
 bench: $(VENV)/.installed
+	@sh tools/clients.sh skopeo=skopeo docker-registry=docker-registry
 	@$(BIN)/python -m benchmarks
 
 ui: $(VENV)/.installed
