@@ -6,6 +6,7 @@ journal knows of it before the client does.
 
 from __future__ import annotations
 
+import sqlite3
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,9 @@ class Dispatcher:
         except ConnectionCutError:
             error_code = "ConnectionCut"
             raise
+        except (OSError, sqlite3.Error) as error:  # such as a full disk
+            error_code = "ServerException"
+            raise EcrError(error_code, f"The ECR emulator cannot read or write its data: {error}") from error
         except Exception as error:
             error_code = "InternalFailure"
             traceback.print_exc()
