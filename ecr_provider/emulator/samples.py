@@ -119,6 +119,34 @@ def sample_image(
     return SampleImage(_written(index, annotations), children, MappingProxyType(blobs))
 
 
+def sample_artifact(
+    artifact_type: str,
+    content: bytes = b"{}\n",
+    subject: SampleManifest | SampleImage | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> SampleImage:
+    """Make an artifact of one blob: an SBOM, a signature, an attestation.
+
+    It has OCI's empty config (image-spec 1.1, "Guidelines for Artifact Usage").
+
+    :param artifact_type: its media type, such as ``application/spdx+json``.
+    :param content: the blob.
+    :param subject: what it refers to: an image, or one of its ``children``.
+    """
+    empty = b"{}"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": _MEDIA_TYPES["oci"].manifest,
+        "artifactType": artifact_type,
+        "config": _descriptor("application/vnd.oci.empty.v1+json", empty),
+        "layers": [_descriptor(artifact_type, content)],
+    }
+    if subject is not None:
+        manifest["subject"] = _descriptor(subject.media_type, subject.text.encode())
+    blobs = MappingProxyType({_digest(empty): empty, _digest(content): content})
+    return SampleImage(_written(manifest, annotations), (), blobs)
+
+
 def _manifest(
     platform: str,
     files: Mapping[str, bytes],

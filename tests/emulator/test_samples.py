@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import _gzip, push, sample_image
+from ecr_provider.emulator.samples import _gzip, push, sample_artifact, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -108,3 +108,16 @@ def test_a_push_by_digest_alone(client: ECRClient, web: str) -> None:
     push(client, web, image)
     assert client.list_images(repositoryName=web, filter={"tagStatus": "TAGGED"})["imageIds"] == []
     assert client.describe_images(repositoryName=web, imageIds=[{"imageDigest": image.digest}])["imageDetails"]
+
+
+def test_an_artifact_refers_to_its_subject(client: ECRClient, web: str) -> None:
+    image = sample_image()
+    sbom = sample_artifact("application/spdx+json", b'{"name": "web"}', image.children[0], {"tool": "none"})
+    push(client, web, image, "v1")
+    push(client, web, sbom)
+    (shown,) = client.describe_images(repositoryName=web, imageIds=[{"imageDigest": sbom.digest}])["imageDetails"]
+    assert shown["artifactMediaType"] == "application/spdx+json"
+    assert json.loads(sbom.text)["subject"]["digest"] == image.children[0].digest
+    assert b'{"name": "web"}' in sbom.blobs.values()
+    assert json.loads(sbom.text)["annotations"] == {"tool": "none"}
+    assert "subject" not in json.loads(sample_artifact("application/spdx+json").text)
