@@ -45,9 +45,9 @@ toc_object_entries_show_parents = "hide"
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Airflow's and the standard library's: documented elsewhere, and there is no network to look them up.
+    # Airflow's, pytest's and the standard library's: documented elsewhere, and there is no network to look them up.
     (r"py:.*", r"airflow\..*"),
-    (r"py:.*", r"(collections\.abc|enum|pathlib|typing)\..*"),
+    (r"py:.*", r"(collections\.abc|enum|os|pathlib|pytest|typing)\..*"),
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
     (
         r"py:(class|exc)",
@@ -56,7 +56,7 @@ nitpick_ignore_regex = [
     # Of this package, and not for its users.
     (r"py:class", r"ecr_provider\..*\._\w+|ecr_provider\.oci\.strict_json\.JsonObject"),
     # A type alias that Sphinx takes apart at the bracket.
-    (r"py:class", r"tuple\[str"),
+    (r"py:class", r"(dict|tuple)\[str"),
 ]
 
 # --- HTML ----------------------------------------------------------------------------------------

@@ -15,10 +15,14 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 REPOSITORY = "shop/web"
 
-needs_archives = pytest.mark.skipif(
-    "UpdateImageStorageClass" not in Loader().load_service_model("ecr", "service-2")["operations"],
-    reason="this botocore is older than archived images",
-)
+
+def needs(operation: str) -> pytest.MarkDecorator:
+    """Skip a test where botocore is older than an operation of ECR's."""
+    operations = Loader().load_service_model("ecr", "service-2")["operations"]
+    return pytest.mark.skipif(operation not in operations, reason=f"this botocore is older than {operation}")
+
+
+needs_archives = needs("UpdateImageStorageClass")
 
 
 def connection(emulator: EcrEmulator, account_id: str = ACCOUNT, **extra: object) -> str:

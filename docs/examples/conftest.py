@@ -1,7 +1,6 @@
-"""A local ECR for the tests of a release DAG: documentation, see ``docs/emulator.md``."""
+"""Airflow for the tests of a release DAG: documentation, see ``docs/emulator.md``."""
 
 # [START conftest]
-import json
 import os
 import tempfile
 
@@ -16,19 +15,6 @@ os.environ |= {
 
 from airflow.dag_processing.dagbag import DagBag  # before Airflow 3.2: airflow.models.dagbag
 from airflow.utils.db import initdb
-
-from ecr_provider.emulator import EcrEmulator
-
-
-@pytest.fixture
-def ecr(monkeypatch):
-    """A local ECR, and the connection aws_default to it."""
-    with EcrEmulator() as emulator:
-        extra = {"region_name": "us-east-1", "endpoint_url": emulator.endpoint_url}
-        connection = {"conn_type": "aws", "login": "123456789012", "password": "any"}
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection | {"extra": extra}))
-        emulator.client().create_repository(repositoryName="shop/web")
-        yield emulator
 
 
 @pytest.fixture(scope="session")

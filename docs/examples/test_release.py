@@ -3,19 +3,20 @@
 # [START test]
 import pytest
 
-from ecr_provider.emulator.samples import push, sample_image
-
-OLD = sample_image(files={"index.html": b"old"})
-NEW = sample_image(files={"index.html": b"new"})
+# Airflow's connection aws_default leads to the local ECR, and two images are in there.
+pytestmark = pytest.mark.usefixtures("ecr_connection", "old", "new")
 
 
 @pytest.fixture
-def shop(ecr):
-    """A repository with the last release under prod, and a new build."""
-    push(ecr.client(), "shop/web", OLD, "prod")
-    push(ecr.client(), "shop/web", NEW, "build-42")
-    ecr.clear_requests()
-    return ecr
+def old(ecr_image):
+    """The last release."""
+    return ecr_image("shop/web", tag="prod")
+
+
+@pytest.fixture
+def new(ecr_image):
+    """A new build, which is not released yet."""
+    return ecr_image("shop/web", tag="build-42")
 
 
 def prod(ecr):
@@ -24,22 +25,22 @@ def prod(ecr):
     return answer["imageDetails"][0]["imageDigest"]
 
 
-def test_the_new_build_is_released(shop, dags):
+def test_the_new_build_is_released(ecr_emulator, dags, new):
     assert dags["example_release_promotion"].test().state == "success"
-    assert shop.calls.count("PutImage") == 1
-    assert prod(shop) == NEW.digest
+    assert ecr_emulator.calls.count("PutImage") == 1
+    assert prod(ecr_emulator) == new.digest
 
 
-def test_a_lost_answer_is_no_failure(shop, dags):
-    shop.faults.lose("PutImage", how="cut")
+def test_a_lost_answer_is_no_failure(ecr_emulator, dags, new):
+    ecr_emulator.faults.lose("PutImage", how="cut")
     assert dags["example_release_promotion"].test().state == "success"
-    assert prod(shop) == NEW.digest
+    assert prod(ecr_emulator) == new.digest
 
 
-def test_without_access_prod_stays_where_it_is(shop, dags):
-    shop.faults.fail("PutImage", "AccessDeniedException")
+def test_without_access_prod_stays_where_it_is(ecr_emulator, dags, old):
+    ecr_emulator.faults.fail("PutImage", "AccessDeniedException")
     assert dags["example_release_promotion"].test().state == "failed"
-    assert prod(shop) == OLD.digest
+    assert prod(ecr_emulator) == old.digest
 
 
 # [END test]

@@ -1,7 +1,7 @@
 """The one way from a call to its rule, whichever door it came in by.
 
-What all calls have in common happens here: due work is done first, faults are met, events go out, and the
-journal knows of it before the client does.
+What all calls have in common happens here: rates are kept to, due work is done first, faults are met, events go
+out, and the journal knows of it before the client does.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Any
 
 from ecr_provider.emulator import model
 from ecr_provider.emulator.agenda import Agenda
+from ecr_provider.emulator.damage import Damage
 from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.journal import Endpoint, Journal, Request
-from ecr_provider.emulator.rules import RULES, Rule
+from ecr_provider.emulator.rules import Rule, rule_of
 from ecr_provider.emulator.rules.call import Answer, Call, State
 from ecr_provider.emulator.rules.caller import Caller
 from ecr_provider.emulator.rules.errors import ConnectionCutError, EcrError
+from ecr_provider.emulator.throttling import Throttle
+
+_CUT = "ConnectionCut"  # what the journal says of a request whose answer did not arrive
 
 
 @dataclass(slots=True)
@@ -31,6 +35,8 @@ class Exchange:
     operation: str
     caller: Caller = field(default_factory=lambda: Caller("", ""))
     parameters: dict[str, Any] = field(default_factory=dict)
+    damage: Damage | None = None
+    """What a fault wants to become of a body: known once the rule is carried out, and up to the door to do."""
 
 
 class Dispatcher:
@@ -41,6 +47,7 @@ class Dispatcher:
         self._agenda = agenda
         self._faults = faults
         self._journal = journal
+        self._throttle = Throttle(state.clock, state.limits, state.switches)
 
     @contextmanager
     def recorded(self, exchange: Exchange) -> Iterator[None]:
@@ -50,13 +57,16 @@ class Dispatcher:
         the emulator's own must not leave a client waiting.
         """
         error_code: str | None = None
+        begun = self.state.clock.now()
         try:
             yield
+            if exchange.damage and exchange.damage.kind == "cut":
+                error_code = _CUT
         except EcrError as error:
             error_code = error.code
             raise
         except ConnectionCutError:
-            error_code = "ConnectionCut"
+            error_code = _CUT
             raise
         except (OSError, sqlite3.Error) as error:  # such as a full disk
             error_code = "ServerException"
@@ -66,18 +76,24 @@ class Dispatcher:
             traceback.print_exc()
             raise EcrError(error_code, f"The ECR emulator failed: {error!r}") from error
         finally:
-            self._journal.add(_request(exchange, error_code))
+            self._journal.add([_request(exchange, error_code, begun)])
 
     def call(self, exchange: Exchange, request: Any) -> Answer:
         """Carry out an operation of ECR's API; return the answer as JSON."""
         operation = model.operation(exchange.operation)
         if operation is None:
             raise EcrError("UnknownOperationException", f"Amazon ECR has no operation '{exchange.operation}'")
+        self._throttle.admit(exchange.operation, exchange.caller)
         exchange.parameters = operation.parse(request)
-        return self.perform(exchange, lambda call: operation.serialise(_rule(operation.name)(call)))
+        return self._carry_out(exchange, lambda call: operation.serialise(rule_of(operation.name)(call)))
 
     def perform(self, exchange: Exchange, rule: Rule) -> Answer:
-        """Carry out a rule as the next fault lets it, with the exchange's parameters as they are."""
+        """Carry out a rule, with the exchange's parameters as they are."""
+        self._throttle.admit(exchange.operation, exchange.caller)
+        return self._carry_out(exchange, rule)
+
+    def _carry_out(self, exchange: Exchange, rule: Rule) -> Answer:
+        """Carry out a rule as the next fault lets it."""
         self._agenda.run_due()
 
         def apply() -> Answer:
@@ -87,18 +103,15 @@ class Dispatcher:
             self.state.events.publish(call.events)
             return answer
 
-        effect = self._faults.take(exchange.operation)
-        return effect(apply) if effect else apply()
+        fault = self._faults.take(exchange.operation, exchange.parameters.get("repositoryName"), exchange.endpoint)
+        if fault is None:
+            return apply()
+        exchange.damage = fault.damage
+        return fault.effect(apply)
 
 
-def _request(exchange: Exchange, error_code: str | None) -> Request:
+def _request(exchange: Exchange, error_code: str | None, time: float) -> Request:
     caller, parameters = exchange.caller, exchange.parameters
     if isinstance(blob := parameters.get("layerPartBlob"), bytes):
         parameters = parameters | {"layerPartBlob": len(blob)}
-    return Request(exchange.operation, caller.account, caller.region, parameters, error_code, exchange.endpoint)
-
-
-def _rule(name: str) -> Rule:
-    if name not in RULES:
-        raise EcrError("NotImplementedException", f"The ECR emulator does not implement {name}")
-    return RULES[name]
+    return Request(exchange.operation, caller.account, caller.region, parameters, error_code, exchange.endpoint, time)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from functools import cache, partial
 from pathlib import Path
@@ -16,17 +17,25 @@ from botocore.config import Config
 from ecr_provider.emulator.agenda import Agenda
 from ecr_provider.emulator.api.handler import Api
 from ecr_provider.emulator.clock import Clock
+from ecr_provider.emulator.connections import connection_uri
+from ecr_provider.emulator.control.handler import PREFIX, Control
+from ecr_provider.emulator.control.resources import resources
+from ecr_provider.emulator.delivery import Delivery
 from ecr_provider.emulator.dispatch import Dispatcher
-from ecr_provider.emulator.downloads.handler import DownloadHandler
+from ecr_provider.emulator.downloads.handler import Downloads
 from ecr_provider.emulator.events import Event, Events
 from ecr_provider.emulator.faults import Faults
-from ecr_provider.emulator.front import FrontHandler
+from ecr_provider.emulator.front import Door, FrontHandler
 from ecr_provider.emulator.journal import Journal, Request
+from ecr_provider.emulator.page.handler import Page, is_page
+from ecr_provider.emulator.registry.door import Registry
 from ecr_provider.emulator.rules.call import State
 from ecr_provider.emulator.rules.caller import DEFAULT_ACCOUNT
+from ecr_provider.emulator.scripts import Scans, Signings
 from ecr_provider.emulator.server import Server
 from ecr_provider.emulator.settings import Limits, Switches
 from ecr_provider.emulator.signing import Signer
+from ecr_provider.emulator.sinks import sink_at
 from ecr_provider.emulator.store.store import Store
 
 if TYPE_CHECKING:
@@ -47,13 +56,20 @@ class EcrEmulator:
     Accounts and Regions need no set-up: an access key id of 12 digits is the account, any other means
     123456789012, and the Region is the one the request is signed for. Signatures are not verified.
 
+    A browser shows what is inside, at ``endpoint_url``. Programs of other processes can look at the requests and
+    the events, tell faults, move the clock and change settings: ``GET /_emulator`` says how.
+
     :param data_dir: where to keep everything across restarts; by default it is gone at ``stop``.
     :param port: the port to listen on; 0 picks a free one.
     :param clock: tells the time in epoch seconds, instead of ``time.time``.
     :param host: the address to listen on; loopback only.
     :param limits: quotas; may be changed while the emulator runs.
     :param switches: what AWS leaves open; may be changed while the emulator runs.
-    :param keep_requests: how many of the last requests to remember.
+    :param events_to: where EventBridge's events go, as they happen: the URL of an SQS queue, of AWS's or of a
+        stand-in; an ``http://`` URL on loopback, which gets a POST of each; or a file, which gets a line of each.
+    :param keep_requests: how many of the last requests and events to remember.
+
+    Raises ValueError if events cannot go where they should.
     """
 
     def __init__(
@@ -65,9 +81,12 @@ class EcrEmulator:
         host: str = "127.0.0.1",
         limits: Limits | None = None,
         switches: Switches | None = None,
+        events_to: Iterable[str | os.PathLike[str]] = (),
         keep_requests: int = 100_000,
     ) -> None:
         self.faults = Faults()
+        self.scans = Scans()
+        self.signings = Signings()
         self.limits = limits or Limits()
         self.switches = switches or Switches()
         self._data_dir = Path(data_dir) if data_dir is not None else None
@@ -75,6 +94,7 @@ class EcrEmulator:
         self._clock = Clock(clock)
         self._journal = Journal(keep_requests)
         self._events = Events(keep_requests)
+        self._sinks = {os.fspath(address): sink_at(address) for address in events_to}
         self._clients: list[ECRClient] = []
         self._endpoint_url = ""
         self._running: ExitStack | None = None
@@ -111,17 +131,43 @@ class EcrEmulator:
         host, port = self._address
         store = stack.enter_context(closing(Store(self._data_dir)))
         signer = Signer(store.secret)
-        state = State(store, signer, self._clock, self.limits, self.switches, self._events)
+        state = State(
+            store,
+            signer,
+            self._clock,
+            self.limits,
+            self.switches,
+            self._events,
+            scans=self.scans,
+            signings=self.signings,
+        )
         agenda = Agenda(state)
         dispatcher = Dispatcher(state, agenda, self.faults, self._journal)
-        downloads = Server(host, 0, partial(DownloadHandler, store, signer, self._clock))
-        front = Server(host, port, partial(FrontHandler, {"": Api(dispatcher).answer}))
+        downloads = Server(host, 0, partial(FrontHandler, {"": Downloads(dispatcher).answer}))
+        front = Server(host, port, partial(FrontHandler, self._doors(dispatcher, agenda)))
         state.origin, state.download_origin = front.origin, downloads.origin
+        self._deliver_events(stack)
         self._agenda = stack.enter_context(agenda)
         stack.enter_context(downloads)
         stack.enter_context(front)
         stack.callback(self._close_clients)
         return front.origin
+
+    def _doors(self, dispatcher: Dispatcher, agenda: Agenda) -> Mapping[str, Door]:
+        """Make all that answers at the API's origin."""
+        api, page = Api(dispatcher), Page(dispatcher.state, self._journal)
+        return {
+            "": lambda http: page.answer(http) if is_page(http) else api.answer(http),
+            "/v2/": Registry(dispatcher).answer,
+            PREFIX: Control(resources(dispatcher.state, agenda, self.faults, self._journal)).answer,
+        }
+
+    def _deliver_events(self, stack: ExitStack) -> None:
+        """Take events where they are wanted, until the stack closes; what is announced by then is delivered."""
+        for address, place in self._sinks.items():
+            delivery = stack.enter_context(Delivery(address, place))
+            self._events.listeners.append(delivery.deliver)
+        stack.callback(self._events.listeners.clear)
 
     # --- Clients ---
 
@@ -142,6 +188,10 @@ class EcrEmulator:
         self._clients.append(client)
         return client
 
+    def airflow_connection_uri(self, account_id: str = DEFAULT_ACCOUNT, region_name: str = "us-east-1") -> str:
+        """Return an Airflow connection to here, as the URI that ``AIRFLOW_CONN_AWS_DEFAULT`` takes."""
+        return connection_uri(self.endpoint_url, account_id, region_name)
+
     def _close_clients(self) -> None:
         while self._clients:
             self._clients.pop().close()
@@ -151,7 +201,7 @@ class EcrEmulator:
     @property
     def requests(self) -> tuple[Request, ...]:
         """The requests so far, oldest first."""
-        return self._journal.requests()
+        return self._journal.all()
 
     @property
     def calls(self) -> list[str]:
@@ -165,7 +215,11 @@ class EcrEmulator:
     @property
     def events(self) -> tuple[Event, ...]:
         """The events that EventBridge would have been sent so far, oldest first."""
-        return self._events.events()
+        return self._events.all()
+
+    def clear_events(self) -> None:
+        """Forget the events so far."""
+        self._events.clear()
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward: addresses expire, images are restored, tokens end."""

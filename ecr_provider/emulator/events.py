@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
+
+from ecr_provider.emulator.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,19 @@ class Event:
         }
 
 
-class Events:
-    """The events so far, the last ones only."""
+class Events(Log[Event]):
+    """The events so far, the last ones only; and who is told of each."""
 
     def __init__(self, kept: int) -> None:
-        self._events: deque[Event] = deque(maxlen=kept)
+        super().__init__(kept)
+        self._publishing = Lock()
+        self.listeners: list[Callable[[Event], object]] = []
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Tell the world."""
-        self._events.extend(events)
-
-    def events(self) -> tuple[Event, ...]:
-        """Return what was told, oldest first."""
-        return tuple(self._events.copy())
-
-    def clear(self) -> None:
-        """Forget what was told."""
-        self._events.clear()
+        """Tell the world: everyone hears of the events in the same order."""
+        new = tuple(events)
+        with self._publishing:
+            self.add(new)
+            for listener in self.listeners:
+                for event in new:
+                    listener(event)

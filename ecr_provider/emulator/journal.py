@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from ecr_provider.emulator.log import Log
 
 Endpoint = Literal["api", "registry", "downloads"]
 """Where a request came in: the JSON API, the registry's HTTP API, or the origin of layers."""
@@ -12,7 +13,7 @@ Endpoint = Literal["api", "registry", "downloads"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, in AWS's words, whichever end point it came in by.
+    """One request, in AWS's words, whichever end point it came in by. A download is S3's ``GetObject``.
 
     ``parameters`` are as they were understood, with a layer part's bytes replaced by their number. It is
     empty, and account and Region are, if the request was refused before it was understood.
@@ -23,24 +24,11 @@ class Request:
     region_name: str
     parameters: dict[str, Any]
     error_code: str | None
-    """What was answered, or None for success; ``ConnectionCut`` (see ``faults``) if nothing was."""
-    endpoint: Endpoint = "api"
+    """What was answered, or None for success; ``ConnectionCut`` (see ``faults``) if the answer did not arrive."""
+    endpoint: Endpoint
+    time: float
+    """When it came in, by the emulator's clock, in epoch seconds."""
 
 
-class Journal:
-    """The last requests, oldest first. A request is here before its answer is sent."""
-
-    def __init__(self, size: int) -> None:
-        self._requests: deque[Request] = deque(maxlen=size)
-
-    def add(self, request: Request) -> None:
-        """Record a request."""
-        self._requests.append(request)
-
-    def requests(self) -> tuple[Request, ...]:
-        """Return what was recorded."""
-        return tuple(self._requests.copy())
-
-    def clear(self) -> None:
-        """Forget what was recorded."""
-        self._requests.clear()
+Journal = Log[Request]
+"""The last requests. A request is here before its answer is sent."""

@@ -16,7 +16,11 @@ from socketserver import TCPServer
 from threading import Lock, Thread
 from typing import Any, Self
 
+from ecr_provider.emulator.body import Body
+from ecr_provider.emulator.damage import Damage
+
 _PATIENCE = 5  # seconds that a stop waits for answers under way
+_MOST_DIGITS = 18  # of a length
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,6 +29,21 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # buffered: an answer's head and body leave in one packet
+    rbufsize = 128 * 1024  # several of the chunks that Go's clients send; what asks for more reads past it
+
+    _proceed: Callable[[], None] | None = None
+    """Tells the client to send its body, if it waits for that (RFC 9110, 10.1.1)."""
+
+    def parse_request(self) -> bool:
+        """Read a request's head. What is asked of a proxy is asked of this server (RFC 9112, 3.2.2)."""
+        if not super().parse_request():
+            return False
+        if self.path.startswith("http://"):
+            host, slash, path = self.path.removeprefix("http://").partition("/")
+            self.path = slash + path
+            del self.headers["Host"]
+            self.headers["Host"] = host
+        return True
 
     def answer(self) -> None:
         """Answer a request, of any method."""
@@ -37,31 +56,51 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - http.server finds them so
 
     def body(self, largest: int) -> bytes | None:
-        """Read the body, or refuse the request and return None."""
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
+        """Read the body, or refuse the request and return None: one that does not say its length, too.
+
+        Raises ConnectionCutError if the client breaks off.
+        """
+        body = self.stream()
+        if body is None:
+            return None
+        if body.length is None:
             self.send_error(HTTPStatus.LENGTH_REQUIRED, "A Content-Length is required")
             return None
-        if len(length) > len(str(largest)) or int(length) > largest:
+        if body.length > largest:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has {largest} bytes at most")
             return None
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the client has gone
-            self.close_connection = True
-            return None
-        return body
+        return body.read(largest)
 
-    def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Send a whole answer."""
+    def stream(self) -> Body | None:
+        """Return the body, to be read as it comes, or refuse the request and return None."""
+        length = self.headers.get("Content-Length", "0")
+        encoding = self.headers.get("Transfer-Encoding")
+        proceed, self._proceed = self._proceed, None
+        if encoding is not None and encoding.lower() == "chunked":
+            return Body(self.rfile, None, proceed)
+        if encoding is not None or not (length.isascii() and length.isdigit()):
+            self.send_error(HTTPStatus.LENGTH_REQUIRED, "A Content-Length is required")
+            return None
+        if len(length) > _MOST_DIGITS:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return None
+        return Body(self.rfile, int(length), proceed)
+
+    def reply(self, status: int, body: bytes, headers: Mapping[str, str], damage: Damage | None = None) -> None:
+        """Send a whole answer. ``Content-Length`` is the body's unless the headers say otherwise, as of a HEAD.
+
+        Raises ConnectionCutError where the damage is a cut.
+        """
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if "Content-Length" not in headers and status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(damage.announced(len(body)) if damage else len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.writelines(damage.leaving([body], len(body)) if damage else [body])
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is not HTTP. It is the client's mistake, so it is never one of the 500s."""
@@ -71,10 +110,14 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(status, body, {"Content-Type": "application/json"})
 
     def handle_expect_100(self) -> bool:
-        """Tell a client that waits with its body to send it, now and not with the answer."""
-        proceed = super().handle_expect_100()
+        """Let a client that waits with its body wait until the body is wanted."""
+        self._proceed = self._send_continue
+        return True
+
+    def _send_continue(self) -> None:
+        self.send_response_only(HTTPStatus.CONTINUE)
+        self.end_headers()
         self.wfile.flush()
-        return proceed
 
     def log_message(self, *_: Any) -> None:
         """Stay silent: the journal has it all."""
@@ -87,7 +130,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, host: str, port: int, handler: Callable[..., Handler]) -> None:
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise ValueError(f"the emulator listens on loopback only, not on {host!r}")
         self._connections: dict[socket.socket, Thread] = {}
         self._lock = Lock()
@@ -159,7 +202,8 @@ class Server(ThreadingHTTPServer):
             traceback.print_exc()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address means this machine, and no other can make itself mean it."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 MIB = 1024 * 1024
+
+# "Amazon ECR service quotas", user guide. The rates of the other operations are not published.
+_CALLS_PER_SECOND: Mapping[str, float] = {
+    "BatchCheckLayerAvailability": 1_000,
+    "BatchGetImage": 2_000,
+    "CompleteLayerUpload": 100,
+    "GetAuthorizationToken": 500,
+    "GetDownloadUrlForLayer": 3_000,
+    "InitiateLayerUpload": 100,
+    "PutImage": 10,
+    "UploadLayerPart": 500,
+}
 
 
 @dataclass(slots=True)
@@ -20,6 +33,12 @@ class Limits:
     smallest_layer_part: int = 5 * MIB  # of all parts but the last
     layer_parts: int = 4_200
     layer_size: int = 52_000 * MIB
+    pull_through_cache_rules: int = 50  # per registry
+    replication_backfills: int = 10  # in progress, per registry
+    basic_scans: int = 100_000  # per registry and 24 hours
+    pull_time_update_exclusions: int = 100  # per registry: what a list of them can hold, by the model
+    calls_per_second: dict[str, float] = field(default_factory=lambda: dict(_CALLS_PER_SECOND))
+    """By operation, for each account and Region; only where ``Switches.throttling`` is on."""
 
 
 @dataclass(slots=True)
@@ -34,8 +53,30 @@ class Switches:
     absent_layer: Literal["UNAVAILABLE", "MissingLayerDigest"] = "UNAVAILABLE"
     """BatchCheckLayerAvailability of a layer that is not there: such a layer, or a failure of that code."""
 
+    upload_to_missing_repository: Literal["NAME_UNKNOWN", "cut"] = "NAME_UNKNOWN"
+    """Beginning an upload at the registry, to a repository that is not there: an error of that code (404), or a
+    closed connection, as ECR was seen to do (dotnet/sdk-container-builds#279)."""
+
     restore_seconds: float = 20 * 60
     """How long an image restored from the archive stays ``ACTIVATING`` ("within 20 minutes", user guide)."""
+
+    replication_seconds: float = 30
+    """How long it takes to replicate an image ("the majority in less than 30 minutes", user guide)."""
+
+    replication_failures: dict[str, str] = field(default_factory=dict)
+    """The ``failureCode`` that every replication to a Region ends with, by Region, as long as it stands here."""
+
+    throttling: bool = False
+    """Whether ``Limits.calls_per_second`` is enforced. A burst may be one second's worth, which AWS leaves open."""
+
+    scan_seconds: float = 10
+    """How long a scan takes: a basic one in all, an enhanced one until it is no more ``PENDING``."""
+
+    signing_seconds: float = 5
+    """How long it takes to sign an image that was pushed."""
+
+    lifecycle_preview_seconds: float = 5
+    """How long it takes to evaluate a lifecycle policy for a preview."""
 
     unusable_kms_keys: set[str] = field(default_factory=set)
     """Keys (as in ``encryptionConfiguration.kmsKey``) that are disabled, or whose grant was retired."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -86,8 +87,9 @@ def test_the_clock_may_be_given() -> None:
         assert made["createdAt"].timestamp() == 1_000_000_000.25
         ecr.advance(0.5)
         assert client.create_repository(repositoryName="b/c")["repository"]["createdAt"].timestamp() == 1e9 + 0.75
-        with pytest.raises(ValueError, match="forward only"):
-            ecr.advance(-1)
+        for seconds, message in ((-1, "forward only"), (math.nan, "forward only"), (1e12, "year 9999")):
+            with pytest.raises(ValueError, match=message):
+                ecr.advance(seconds)
 
 
 def test_settings_may_be_given() -> None:

@@ -63,6 +63,13 @@ def test_conversion(client: ECRClient, web: str, stored: Any, accepted: list[str
     assert [failure["failureCode"] for failure in answer["failures"]] == ([] if answered else ["ImageNotFound"])
 
 
+def test_what_is_not_converted_is_said(client: ECRClient, web: str) -> None:
+    push(client, web, sample_image(("linux/amd64",), media_types="docker"), "v1")
+    answer = client.batch_get_image(repositoryName=web, imageIds=[{"imageTag": "v1"}], acceptedMediaTypes=[SCHEMA1])
+    reason = answer["failures"][0]["failureReason"]
+    assert reason == "The ECR emulator does not convert images to Docker's schema 1"
+
+
 def test_conversion_there_and_back(client: ECRClient, web: str) -> None:
     docker, oci = (sample_image(("linux/amd64",), media_types=kind) for kind in ("docker", "oci"))
     push(client, web, docker, "docker")

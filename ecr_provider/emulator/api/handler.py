@@ -28,14 +28,15 @@ class Api:
             return
         is_call = http.command == "POST" and http.path == "/"
         target = http.headers.get("X-Amz-Target", "") if is_call else f"{http.command} {http.path}"
+        exchange = Exchange("api", target.removeprefix(model.target_prefix()))
         headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
         try:
-            http.reply(200, self._answer(target, http.headers.get("Authorization"), body), headers)
+            answer = self._answer(exchange, target, http.headers.get("Authorization"), body)
+            http.reply(200, answer, headers, exchange.damage)
         except EcrError as error:
-            http.reply(error.status, _error(error), headers | {"x-amzn-ErrorType": error.code})
+            http.reply(error.status, _error(error), headers | {"x-amzn-ErrorType": error.code}, exchange.damage)
 
-    def _answer(self, target: str, authorization: str | None, body: bytes) -> bytes:
-        exchange = Exchange("api", target.removeprefix(model.target_prefix()))
+    def _answer(self, exchange: Exchange, target: str, authorization: str | None, body: bytes) -> bytes:
         with self._dispatcher.recorded(exchange):
             if exchange.operation == target:
                 raise EcrError("UnknownOperationException", f"Amazon ECR has no operation '{target}'")

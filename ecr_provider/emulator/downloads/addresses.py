@@ -6,53 +6,61 @@ They have the form of S3's presigned ones. One is good for an hour and for GET o
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
+from ecr_provider.emulator.rules.errors import EcrError
 from ecr_provider.emulator.signing import Signer
 
 LIFETIME = 3600  # seconds
 
 _DATE = "%Y%m%dT%H%M%SZ"
-_PATH = re.compile(r"/prod-[a-z0-9-]+-starport-layer-bucket/[0-9]{12}/([0-9a-f]{64})")
+_PATH = re.compile(
+    r"/prod-(?P<region>[a-z0-9-]+)-starport-layer-bucket"
+    r"/(?P<account>[0-9]{12})/(?P<repository_name>[a-z0-9._/-]+)/(?P<encoded>[0-9a-f]{64})"
+)
 _SIGNATURE = "&X-Amz-Signature="
 
 
-class RefusedError(Exception):
-    """The address is not good; in S3's words."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a layer is, seen from one repository that has it."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
+    account: str
+    region: str
+    repository_name: str
+    digest: str
+
+    def signed(self, now: float, signer: Signer) -> str:
+        """Make the path and the query that are good from now on."""
+        date = datetime.fromtimestamp(now, UTC).strftime(_DATE)
+        scope = f"EMULATOR%2F{date[:8]}%2F{self.region}%2Fs3%2Faws4_request"
+        unsigned = (
+            f"/prod-{self.region}-starport-layer-bucket/{self.account}/{self.repository_name}"
+            f"/{self.digest.removeprefix('sha256:')}"
+            f"?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={scope}&X-Amz-Date={date}"
+            f"&X-Amz-Expires={LIFETIME}&X-Amz-SignedHeaders=host"
+        )
+        return unsigned + _SIGNATURE + signer.signature(f"GET {unsigned}")
 
 
-def signed_path(digest: str, account: str, region: str, now: float, signer: Signer) -> str:
-    """Make the path and the query of an address that is good from now on."""
-    date = datetime.fromtimestamp(now, UTC).strftime(_DATE)
-    scope = f"EMULATOR%2F{date[:8]}%2F{region}%2Fs3%2Faws4_request"
-    unsigned = (
-        f"/prod-{region}-starport-layer-bucket/{account}/{digest.removeprefix('sha256:')}"
-        f"?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={scope}&X-Amz-Date={date}"
-        f"&X-Amz-Expires={LIFETIME}&X-Amz-SignedHeaders=host"
-    )
-    return unsigned + _SIGNATURE + signer.signature(f"GET {unsigned}")
-
-
-def digest_of_signed_path(method: str, target: str, now: float, signer: Signer) -> str:
-    """Return the digest of the layer at an address, or raise RefusedError."""
+def read(method: str, target: str, now: float, signer: Signer) -> Address:
+    """Read the path and the query of a request, or raise EcrError in S3's words."""
     unsigned, _, signature = target.rpartition(_SIGNATURE)
     path, _, query = unsigned.partition("?")
     if not unsigned:
-        raise RefusedError("AccessDenied", "Access Denied")
+        raise EcrError("AccessDenied", "Access Denied", status=HTTPStatus.FORBIDDEN)
     # S3 signs the method too, so a HEAD of an address made for GET is refused like any other alteration.
     found = _PATH.fullmatch(path)
     if not signer.verifies(f"{method} {unsigned}", signature) or not found:
-        raise RefusedError(
+        raise EcrError(
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided.",
+            status=HTTPStatus.FORBIDDEN,
         )
     signed_at = datetime.strptime(parse_qs(query)["X-Amz-Date"][0], _DATE).replace(tzinfo=UTC)
     if now > signed_at.timestamp() + LIFETIME:
-        raise RefusedError("AccessDenied", "Request has expired")
-    return f"sha256:{found[1]}"
+        raise EcrError("AccessDenied", "Request has expired", status=HTTPStatus.FORBIDDEN)
+    return Address(found["account"], found["region"], found["repository_name"], f"sha256:{found['encoded']}")

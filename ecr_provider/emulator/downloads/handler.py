@@ -6,80 +6,152 @@ It is another one than the API's, as S3 is: a client that carries the API's cred
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from pathlib import Path
 from xml.sax.saxutils import escape
 
-from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.downloads.addresses import RefusedError, digest_of_signed_path
+from ecr_provider.emulator.damage import Damage
+from ecr_provider.emulator.dispatch import Dispatcher, Exchange
+from ecr_provider.emulator.downloads import addresses
+from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.caller import Caller
+from ecr_provider.emulator.rules.errors import EcrError
 from ecr_provider.emulator.server import Handler
-from ecr_provider.emulator.signing import Signer
-from ecr_provider.emulator.store.store import Store
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_CHUNK = 1024 * 1024
+
+# What a fault is told as, in ECR's words, is answered in S3's; "Error responses", S3 API reference.
+_WORDS = {
+    "ServerException": ("InternalError", "We encountered an internal error. Please try again."),
+    "ThrottlingException": ("SlowDown", "Please reduce your request rate."),
+}
+_STATUSES = {
+    "AccessDenied": HTTPStatus.FORBIDDEN,
+    "InvalidRange": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    "InternalError": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "NoSuchKey": HTTPStatus.NOT_FOUND,
+    "ServiceUnavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "SignatureDoesNotMatch": HTTPStatus.FORBIDDEN,
+    "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
-class DownloadHandler(Handler):
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is sent of a blob: all of it, or a range."""
+
+    path: Path
+    size: int
+    """The whole blob's, in bytes."""
+    range: range | None
+
+    @property
+    def first(self) -> int:
+        return self.range.start if self.range else 0
+
+    @property
+    def length(self) -> int:
+        return self.size if self.range is None else len(self.range)
+
+    def chunks(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            file.seek(self.first)
+            left = self.length
+            while left:
+                chunk = file.read(min(left, _CHUNK))
+                left -= len(chunk)
+                yield chunk
+
+
+class Downloads:
     """Answer as S3 does: whole blobs and ranges of them, errors in XML."""
 
-    def __init__(self, store: Store, signer: Signer, clock: Clock, *args: Any) -> None:
-        self.store = store
-        self.signer = signer
-        self.clock = clock
-        super().__init__(*args)  # serves the connection to its end
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
-    def answer(self) -> None:
+    def answer(self, http: Handler) -> None:
         """Send a blob, or the range of it that is asked for; to a GET only, since addresses are signed for that."""
+        exchange = Exchange("downloads", f"{http.command.title()}Object")
         try:
-            self._send_blob(self._digest())
-        except RefusedError as refused:
-            self._refuse(HTTPStatus.FORBIDDEN, refused.code, refused.message)
+            part = self._find(exchange, http)
+        except EcrError as error:
+            _refuse(http, error, exchange.damage)
+        else:
+            _send(http, exchange.parameters["layerDigest"], part, exchange.damage)
 
-    def _digest(self) -> str:
-        return digest_of_signed_path(self.command, self.path, self.clock.now(), self.signer)
+    def _find(self, exchange: Exchange, http: Handler) -> _Part:
+        """Find what to send, or raise EcrError in S3's words."""
+        with self._dispatcher.recorded(exchange):
+            state = self._dispatcher.state
+            address = addresses.read(http.command, http.path, state.clock.now(), state.signer)
+            exchange.caller = Caller(address.account, address.region)
+            exchange.parameters = {"repositoryName": address.repository_name, "layerDigest": address.digest}
+            if "Range" in http.headers:
+                exchange.parameters["Range"] = http.headers["Range"]
+            _require_one_authentication(http)
+            try:
+                part: _Part = self._dispatcher.perform(exchange, _get_object)["Body"]
+            except EcrError as error:
+                raise _in_s3s_words(error) from None
+            return part
 
-    def _send_blob(self, digest: str) -> None:
-        if "Authorization" in self.headers:
-            message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query"
-            message += " string parameter or the Authorization header should be specified"
-            self._refuse(HTTPStatus.BAD_REQUEST, "InvalidArgument", message)
-            return
-        try:
-            file = self.store.blobs.path(digest).open("rb")
-        except FileNotFoundError:
-            self._refuse(HTTPStatus.NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
-            return
-        with file:
-            size = file.seek(0, 2)
-            wanted = byte_range(self.headers.get("Range"), size)
-            if wanted is not None and not wanted:
-                self._refuse_range(size)
-                return
-            first, count = (wanted.start, len(wanted)) if wanted else (0, size)
-            self._send_head(digest, size, wanted, count)
-            if count:
-                self.connection.sendfile(file, first, count)
 
-    def _send_head(self, digest: str, size: int, wanted: range | None, count: int) -> None:
-        self.send_response(HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT)
-        if wanted is not None:
-            self.send_header("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{size}")
-        self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(count))
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("ETag", f'"{digest.removeprefix("sha256:")[:32]}"')
-        self.end_headers()
-        self.wfile.flush()
+def _get_object(call: Call) -> Answer:
+    """GetObject: the layer's bytes, or some of them."""
+    path = call.state.store.blobs.path(call.parameters["layerDigest"])
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise EcrError("NoSuchKey", "The specified key does not exist.") from None
+    wanted = byte_range(call.parameters.get("Range"), size)
+    if wanted is not None and not wanted:
+        raise EcrError("InvalidRange", "The requested range is not satisfiable", ActualObjectSize=size)
+    return {"Body": _Part(path, size, wanted)}
 
-    def _refuse_range(self, size: int) -> None:
-        status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        headers = {"Content-Range": f"bytes */{size}"}
-        self._refuse(status, "InvalidRange", "The requested range is not satisfiable", headers)
 
-    def _refuse(self, status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None) -> None:
-        error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        body = f'<?xml version="1.0" encoding="UTF-8"?>\n{error}'
-        self.reply(status, body.encode(), {"Content-Type": "application/xml", **(headers or {})})
+def _require_one_authentication(http: Handler) -> None:
+    if "Authorization" in http.headers:
+        raise EcrError(
+            "InvalidArgument",
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
+            "parameter or the Authorization header should be specified",
+        )
+
+
+def _in_s3s_words(error: EcrError) -> EcrError:
+    code, message = _WORDS.get(error.code, (error.code, error.message))
+    status = _STATUSES.get(code, error.status) if error.status == HTTPStatus.BAD_REQUEST else error.status
+    return EcrError(code, message, status=status, **error.members)
+
+
+def _send(http: Handler, digest: str, part: _Part, damage: Damage | None) -> None:
+    http.send_response(HTTPStatus.OK if part.range is None else HTTPStatus.PARTIAL_CONTENT)
+    if part.range is not None:
+        http.send_header("Content-Range", f"bytes {part.range.start}-{part.range.stop - 1}/{part.size}")
+    http.send_header("Content-Type", "application/octet-stream")
+    http.send_header("Content-Length", str(damage.announced(part.length) if damage else part.length))
+    http.send_header("Accept-Ranges", "bytes")
+    http.send_header("ETag", f'"{digest.removeprefix("sha256:")[:32]}"')
+    http.end_headers()
+    http.wfile.flush()
+    if damage:
+        http.wfile.writelines(damage.leaving(part.chunks(), part.length))
+    elif part.length:
+        with part.path.open("rb") as file:
+            http.connection.sendfile(file, part.first, part.length)
+
+
+def _refuse(http: Handler, error: EcrError, damage: Damage | None) -> None:
+    members = {"Code": error.code, "Message": error.message, **error.members}
+    elements = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items())
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'
+    headers = {"Content-Type": "application/xml"}
+    if error.code == "InvalidRange":
+        headers["Content-Range"] = f"bytes */{error.members['ActualObjectSize']}"
+    http.reply(error.status, body.encode(), headers, damage)
 
 
 def byte_range(header: str | None, size: int) -> range | None:

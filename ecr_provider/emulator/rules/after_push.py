@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecr_provider.emulator.rules import image_events, managed_signing, replication, scanning
 from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
@@ -10,3 +11,7 @@ from ecr_provider.emulator.store.repositories import Repository
 
 def after_push(call: Call, records: Records, repository: Repository, image: Image, tag: str | None) -> None:
     """Set it off, as part of the push's transaction. ``call`` is PutImage's own."""
+    image_events.pushed(call, repository, image, tag)
+    scanning.scan_on_push(call, records, repository, image)
+    managed_signing.sign_on_push(call, records, repository, image)
+    replication.replicate(call, records, repository, image, tag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from ecr_provider.emulator.events import Event, Events
 from ecr_provider.emulator.rules import policies
 from ecr_provider.emulator.rules.caller import Caller
 from ecr_provider.emulator.rules.errors import access_denied, kms_key_unusable, repository_not_found
+from ecr_provider.emulator.scripts import Scans, Signings
 from ecr_provider.emulator.settings import Limits, Switches
 from ecr_provider.emulator.signing import Signer
 from ecr_provider.emulator.store.records import Records
@@ -34,6 +36,8 @@ class State:
     """Where the API and the registry are, such as ``http://127.0.0.1:5555``."""
     download_origin: str = ""
     """Where layers are downloaded from."""
+    scans: Scans = field(default_factory=Scans)
+    signings: Signings = field(default_factory=Signings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,11 @@ class Call:
         """Begin a transaction on the store."""
         return self.state.store.transaction()
 
-    def emit(self, detail_type: str, detail: dict[str, Any], resources: tuple[str, ...] = ()) -> None:
+    def emit(
+        self, detail_type: str, detail: dict[str, Any], resources: tuple[str, ...] = (), *, source: str = "aws.ecr"
+    ) -> None:
         """Announce an event in the registry that is called. It is lost if the call fails after all."""
-        self.events.append(Event(detail_type, self.account, self.region, self.now, detail, resources))
+        self.events.append(Event(detail_type, self.account, self.region, self.now, detail, resources, source))
 
     def later(
         self,
@@ -84,16 +90,23 @@ class Call:
         with self.transaction() as records:
             records.add_job(self.now + seconds, operation, account or self.account, region or self.region, parameters)
 
-    def repository(self, records: Records, name: str | None = None) -> Repository:
+    def repository(
+        self, records: Records, name: str | None = None, *, if_absent: Callable[[str], object] | None = None
+    ) -> Repository:
         """Find the repository that is called, if the caller may do this to it.
 
         AWS does not say which comes first, so this is a choice: a repository that does not exist is a
         ``RepositoryNotFoundException`` for every account, and one that exists an ``AccessDeniedException``
-        for another account unless the repository's policy allows the operation, and for every account,
-        the owner's too, if the policy denies it.
+        for another account unless the policy of the repository or the registry allows the operation, and for
+        every account, the owner's too, if one of them denies it.
+
+        :param if_absent: is told the name of a repository that does not exist, and may create it, or raise.
         """
         name = name or self.parameters["repositoryName"]
         repository = records.repository(self.account, self.region, name)
+        if repository is None and if_absent is not None:
+            if_absent(name)
+            repository = records.repository(self.account, self.region, name)
         if repository is None:
             raise repository_not_found(name, self.account)
         self.authorise(repository)
@@ -102,8 +115,9 @@ class Call:
     def authorise(self, repository: Repository) -> None:
         """Raise ``AccessDeniedException`` unless the caller may do this to a repository."""
         action, account, owner = f"ecr:{self.operation}", self.caller.account, repository.account
-        if policies.is_allowed(repository.policy, owner=owner, account=account, action=action):
-            return
+        with self.transaction() as records:
+            if is_permitted(records, account, action, repository):
+                return
         reason = (
             "with an explicit deny in a resource-based policy"
             if account == owner
@@ -124,6 +138,32 @@ class Call:
         key = repository.encryption.get("kmsKey")
         if key in self.state.switches.unusable_kms_keys:
             raise kms_key_unusable(str(key))
+
+
+REGISTRY_POLICY = "registry policy"
+"""The kind of setting that a registry's policy is."""
+
+
+def is_permitted(records: Records, account: str, action: str, repository: Repository) -> bool:
+    """Tell whether the policies of a repository and of its registry let an account do something to it."""
+    return registry_permits(records, account, action, repository, repository.name, policy=repository.policy)
+
+
+def registry_permits(
+    records: Records, account: str, action: str, registry: Call | Repository, name: str, *, policy: str | None = None
+) -> bool:
+    """Tell whether a registry's policy, and another one, let an account do something to a repository of this name.
+
+    A registry's policy is "enforced in all ECR requests" about its repositories (registry policy scope V2, which
+    is the default: user guide, "Private registry permissions").
+
+    :param registry: what is called, or is, in the registry.
+    """
+    owner, region = registry.account, registry.region
+    setting = records.setting(owner, region, REGISTRY_POLICY)
+    texts = (policy, setting.value if setting else None)
+    resource = arn_of(owner, region, name)
+    return policies.is_allowed(*texts, owner=owner, account=account, action=action, resource=resource)
 
 
 def partition_of(region: str) -> str:

@@ -27,6 +27,11 @@ class ConnectionCutError(Exception):
     """Not an answer at all: the connection is closed instead (see ``faults``)."""
 
 
+def throttled() -> EcrError:
+    """Say that calls come too fast (*reported*)."""
+    return EcrError("ThrottlingException", "Rate exceeded")
+
+
 # --- Parameters ----------------------------------------------------------------------------------------------
 
 
@@ -182,3 +187,100 @@ def upload_not_found(upload_id: str, name: str, registry_id: str) -> EcrError:
         f"The upload with id '{upload_id}' could not be found in the repository with name '{name}' in the "
         f"registry with id '{registry_id}'",
     )
+
+
+# --- Scans and signatures ------------------------------------------------------------------------------------
+
+
+def unsupported_image_type(media_type: str) -> EcrError:
+    """Say that only images for one platform are scanned (*reported*, alexjurkiewicz/ecr-scan-image#43)."""
+    return EcrError(
+        "UnsupportedImageTypeException",
+        f"An artifact with media type '{media_type}' cannot be scanned. For more information, see the Amazon ECR "
+        "documentation.",
+    )
+
+
+def image_archived(digest: str, name: str, registry_id: str) -> EcrError:
+    """Say that what is in the archive cannot be scanned."""
+    return EcrError(
+        "ImageArchivedException",
+        f"The image with digest '{digest}' in the repository with name '{name}' in the registry with id "
+        f"'{registry_id}' is archived and cannot be scanned",
+    )
+
+
+def scan_quota_exceeded() -> EcrError:
+    """Say that the image was scanned in the last 24 hours (*reported*)."""
+    return EcrError("LimitExceededException", "The scan quota per image has been exceeded. Wait and try again.")
+
+
+def feature_disabled() -> EcrError:
+    """Say that there are no scans by hand under enhanced scanning (*reported*, ecr-scan-image#44)."""
+    return EcrError("ValidationException", "This feature is disabled")
+
+
+def scan_not_found(image_id: dict[str, str], name: str, registry_id: str) -> EcrError:
+    """Say that the image was not scanned, or that its scan is not known yet (*reported*)."""
+    digest, tag = image_id.get("imageDigest", "null"), image_id.get("imageTag", "null")
+    return EcrError(
+        "ScanNotFoundException",
+        f"Image scan does not exist for the image with '{{imageDigest:'{digest}', imageTag:'{tag}'}}' in the "
+        f"repository with name '{name}' in the registry with id '{registry_id}'",
+    )
+
+
+def signing_configuration_not_found(registry_id: str) -> EcrError:
+    """Say that the registry has no signing configuration."""
+    return EcrError(
+        "SigningConfigurationNotFoundException",
+        f"Signing configuration does not exist in the registry with id '{registry_id}'",
+    )
+
+
+# --- Lifecycle -----------------------------------------------------------------------------------------------
+
+
+def invalid_lifecycle_policy(reason: str) -> EcrError:
+    """Say what is wrong with a lifecycle policy (*reported*, in this form)."""
+    return invalid_parameter("LifecyclePolicyText", f"Lifecycle policy validation failure: {reason}")
+
+
+def lifecycle_policy_not_found(name: str, registry_id: str) -> EcrError:
+    """Say that the repository has no lifecycle policy (in the words of ``policy_not_found``)."""
+    return EcrError(
+        "LifecyclePolicyNotFoundException",
+        f"Lifecycle policy does not exist for the repository with name '{name}' in the registry with id "
+        f"'{registry_id}'",
+    )
+
+
+def lifecycle_preview_not_found(name: str, registry_id: str) -> EcrError:
+    """Say that no preview was started."""
+    return EcrError(
+        "LifecyclePolicyPreviewNotFoundException",
+        f"Lifecycle policy preview does not exist for the repository with name '{name}' in the registry with id "
+        f"'{registry_id}'",
+    )
+
+
+def lifecycle_preview_in_progress(name: str, registry_id: str) -> EcrError:
+    """Say that the last preview is not complete."""
+    return EcrError(
+        "LifecyclePolicyPreviewInProgressException",
+        f"A lifecycle policy preview is in progress for the repository with name '{name}' in the registry with id "
+        f"'{registry_id}'",
+    )
+
+
+# --- Pull-time update exclusions -----------------------------------------------------------------------------
+
+
+def exclusion_already_exists(principal: str) -> EcrError:
+    """Say that the principal is excluded already."""
+    return EcrError("ExclusionAlreadyExistsException", f"A pull time update exclusion for '{principal}' already exists")
+
+
+def exclusion_not_found(principal: str) -> EcrError:
+    """Say that the principal is not excluded."""
+    return EcrError("ExclusionNotFoundException", f"There is no pull time update exclusion for '{principal}'")

@@ -2,77 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
-from ecr_provider.emulator.rules import errors, manifests, paging
+from ecr_provider.emulator.rules import image_events, manifests, paging, pull_through, replication, scanning
 from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.deletion import delete_image, delete_tag
 from ecr_provider.emulator.rules.errors import EcrError
-from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
-from ecr_provider.emulator.rules.put_image import TAG_PATTERN, is_tag
+from ecr_provider.emulator.rules.image_ids import FailureError, ImageId, batch, find, find_or_raise
 from ecr_provider.emulator.store.images import Image, ImageFilter
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 
-ImageId = dict[str, str]
-
 _DAY = 24 * 60 * 60  # seconds
-
-
-class _FailureError(Exception):
-    """What is wrong with one of the images of a batch; the others are not affected."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-
-
-# --- Finding -------------------------------------------------------------------------------------------------
-
-
-def _find(records: Records, repository: Repository, image_id: ImageId) -> Image:
-    """Find the image an imageId names, by digest, by tag, or by both, which must then agree."""
-    digest, tag = image_id.get("imageDigest"), image_id.get("imageTag")
-    _check_form(digest, tag)
-    image = records.tagged_image(repository, tag) if tag else records.image(repository, digest or "")
-    if image is None:
-        raise _FailureError("ImageNotFound", "Requested image not found")
-    if digest not in (None, image.digest):
-        raise _FailureError("ImageTagDoesNotMatchDigest", "Requested image tag does not match the image digest")
-    return image
-
-
-def _check_form(digest: str | None, tag: str | None) -> None:
-    if digest is None and tag is None:
-        raise _FailureError("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
-    if digest is not None and not is_digest(digest):
-        rule = f"image digest should satisfy the regex '{DIGEST_PATTERN}'"
-        raise _FailureError("InvalidImageDigest", f"Invalid request parameters: {rule}")
-    if tag is not None and not is_tag(tag):
-        rule = f"image tag should satisfy the regex '{TAG_PATTERN}'"
-        raise _FailureError("InvalidImageTag", f"Invalid request parameters: {rule}")
-
-
-def _find_or_raise(records: Records, repository: Repository, image_id: ImageId) -> Image:
-    """Find an image for an operation that fails as a whole if it is not there."""
-    try:
-        return _find(records, repository, image_id)
-    except _FailureError as failure:
-        if failure.code in ("ImageNotFound", "ImageTagDoesNotMatchDigest"):
-            raise errors.image_not_found(image_id, repository.name, repository.account) from None
-        raise EcrError("InvalidParameterException", failure.reason) from None
-
-
-def _batch(image_ids: Iterable[ImageId], work: Callable[[ImageId], Any]) -> tuple[list[Any], list[Answer]]:
-    """Work on each imageId; return what came out, and the failures as ECR shows them."""
-    done, failures = [], []
-    for image_id in image_ids:
-        try:
-            done.append(work(image_id))
-        except _FailureError as failure:
-            failures.append({"imageId": image_id, "failureCode": failure.code, "failureReason": failure.reason})
-    return done, failures
 
 
 # --- Reading -------------------------------------------------------------------------------------------------
@@ -85,27 +24,28 @@ def batch_get_image(call: Call) -> Answer:
     that does not accept it as it is: see ``manifests.offered``.
     """
     with call.transaction() as records:
-        repository = call.repository(records)
+        repository = pull_through.repository_for_pull(call, records)
 
         def read(image_id: ImageId) -> Answer:
             return _read(call, records, repository, image_id)
 
-        images, failures = _batch(call.parameters["imageIds"], read)
+        images, failures = batch(call.parameters["imageIds"], read)
     return {"images": images, "failures": failures}
 
 
 def _read(call: Call, records: Records, repository: Repository, image_id: ImageId) -> Answer:
-    image = _find(records, repository, image_id)
+    pull_through.refresh(call, records, repository, image_id)
+    image = find(records, repository, image_id)
     if image.status(call.now) != "ACTIVE":
         # The failure code exists and its meaning fits; no real answer for an archived image was seen.
-        raise _FailureError("ImageInaccessible", f"Requested image is {image.status(call.now).lower()}")
+        raise FailureError("ImageInaccessible", f"Requested image is {image.status(call.now).lower()}")
     if repository.encryption.get("kmsKey") in call.state.switches.unusable_kms_keys:
-        raise _FailureError("KmsError", "The KMS key of the repository cannot be used")
+        raise FailureError("KmsError", "The KMS key of the repository cannot be used")
     by_tag_only = "imageDigest" not in image_id
     accepted = call.parameters.get("acceptedMediaTypes") if by_tag_only else None
     media_type = manifests.offered(image.media_type, accepted)
     if media_type is None:
-        raise _FailureError("ImageNotFound", "Requested image not found in any of the accepted media types")
+        raise FailureError("ImageNotFound", manifests.refusal(image.media_type))
     manifest = records.manifest(image)
     if media_type != image.media_type:
         manifest = manifests.converted(manifest, media_type)
@@ -136,7 +76,7 @@ def describe_images(call: Call) -> Answer:
     with call.transaction() as records:
         repository = call.repository(records)
         if paging.refuse_paging_with(call, "imageIds"):
-            asked = [_find_or_raise(records, repository, image_id) for image_id in call.parameters["imageIds"]]
+            asked = [find_or_raise(records, repository, image_id) for image_id in call.parameters["imageIds"]]
             found = [image for image in dict.fromkeys(asked) if _passes(call, records, image)]
             return {"imageDetails": [_describe(call, records, repository, image) for image in found]}
         size = paging.page_size(call)
@@ -198,21 +138,23 @@ def batch_delete_image(call: Call) -> Answer:
     """
     with call.transaction() as records:
         repository = call.repository(records)
-        deleted, failures = _batch(call.parameters["imageIds"], lambda image_id: _delete(records, repository, image_id))
+        deleted, failures = batch(
+            call.parameters["imageIds"], lambda image_id: _delete(call, records, repository, image_id)
+        )
     return {"imageIds": [image_id for ids in deleted for image_id in ids], "failures": failures}
 
 
-def _delete(records: Records, repository: Repository, image_id: ImageId) -> list[ImageId | Answer]:
-    image = _find(records, repository, image_id)
-    tags, tag = records.tags(image), image_id.get("imageTag")
-    if tag is not None and tags != [tag]:
-        records.delete_tag(repository, tag)
+def _delete(call: Call, records: Records, repository: Repository, image_id: ImageId) -> list[ImageId | Answer]:
+    image = find(records, repository, image_id)
+    tag = image_id.get("imageTag")
+    if tag is not None and records.tags(image) != [tag]:
+        delete_tag(call, records, repository, image, tag)
         return [{"imageDigest": image.digest, "imageTag": tag}]
     if parents := records.parents(image):
         listed = ", ".join(parent.digest for parent in parents)
-        raise _FailureError("ImageReferencedByManifestList", f"Requested image referenced by manifest list: [{listed}]")
-    records.delete_image(image)
-    return [{"imageDigest": image.digest, "imageTag": tag or None} for tag in tags or [""]]
+        raise FailureError("ImageReferencedByManifestList", f"Requested image referenced by manifest list: [{listed}]")
+    tags = delete_image(call, records, repository, image)
+    return [{"imageDigest": image.digest, "imageTag": tag} for tag in tags]
 
 
 # --- The archive ---------------------------------------------------------------------------------------------
@@ -227,11 +169,15 @@ def update_image_storage_class(call: Call) -> Answer:
     image_id: ImageId = call.parameters["imageId"]
     with call.transaction() as records:
         repository = call.repository(records)
-        image = _find_or_raise(records, repository, image_id)
+        image = find_or_raise(records, repository, image_id)
         if call.parameters["targetStorageClass"] == "ARCHIVE":
-            _archive(call, records, image)
+            _archive(call, records, repository, image)
         elif image.archived:
-            records.restore(image, call.now + call.state.switches.restore_seconds)
+            seconds = call.state.switches.restore_seconds
+            image = records.restore(image, call.now + seconds)
+            image_events.restoring(call, repository, image, seconds)
+            replication.replicate_when_restored(call, repository, image, seconds)
+            scanning.scan_on_push(call, records, repository, image, after=seconds)
         updated = records.image(repository, image.digest) or image
     return {
         "registryId": repository.account,
@@ -241,7 +187,7 @@ def update_image_storage_class(call: Call) -> Answer:
     }
 
 
-def _archive(call: Call, records: Records, image: Image) -> None:
+def _archive(call: Call, records: Records, repository: Repository, image: Image) -> None:
     if any(parent.status(call.now) == "ACTIVE" for parent in records.parents(image)):
         raise EcrError(
             "ImageStorageClassUpdateNotSupportedException",
@@ -249,3 +195,4 @@ def _archive(call: Call, records: Records, image: Image) -> None:
         )
     if not image.archived:
         records.archive(image, call.now)
+        image_events.archived(call, repository, image)

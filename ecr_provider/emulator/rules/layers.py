@@ -6,13 +6,18 @@ A layer, here as in the API, is any blob: an image's config too. Layers belong t
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
-from ecr_provider.emulator.downloads.addresses import signed_path
+from ecr_provider.emulator.downloads.addresses import Address
 from ecr_provider.emulator.rules import errors
-from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.call import Answer, Call, is_permitted
+from ecr_provider.emulator.rules.creation_templates import repository_for_push
 from ecr_provider.emulator.rules.errors import EcrError
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
+from ecr_provider.emulator.rules.pull_through import is_pull_through, repository_for_layer
+from ecr_provider.emulator.store.blobs import Source
 from ecr_provider.emulator.store.layers import Upload
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
@@ -66,7 +71,7 @@ def get_download_url_for_layer(call: Call) -> Answer:
     """GetDownloadUrlForLayer: an address good for an hour, of a layer that an image is made of."""
     digest: str = call.parameters["layerDigest"]
     with call.transaction() as records:
-        repository = call.repository(records)
+        repository = repository_for_layer(call, records)
         if records.layer_size(repository, digest) is None:
             raise errors.layer_not_found(digest, repository.name, repository.account)
         images = [image for image, _ in records.layer_uses(repository, digest)]
@@ -74,8 +79,13 @@ def get_download_url_for_layer(call: Call) -> Answer:
         raise errors.layer_inaccessible(digest, "it is not associated with an image")
     if all(image.status(call.now) != "ACTIVE" for image in images):
         raise errors.layer_inaccessible(digest, "its images are archived")
-    path = signed_path(digest, repository.account, call.region, call.now, call.state.signer)
-    return {"downloadUrl": call.state.download_origin + path, "layerDigest": digest}
+    try:
+        call.require_key(repository)
+    except EcrError:  # which this operation does not have
+        raise errors.layer_inaccessible(digest, "the repository's KMS key cannot be used") from None
+    address = Address(repository.account, repository.region, repository.name, digest)
+    url = call.state.download_origin + address.signed(call.now, call.state.signer)
+    return {"downloadUrl": url, "layerDigest": digest}
 
 
 # --- Uploading -----------------------------------------------------------------------------------------------
@@ -85,7 +95,7 @@ def initiate_layer_upload(call: Call) -> Answer:
     """InitiateLayerUpload: says how large the parts should be."""
     upload_id = str(uuid.uuid4())
     with call.transaction() as records:
-        repository = call.repository(records)
+        repository = repository_for_push(call, records)
         call.require_key(repository)
         records.add_upload(repository, upload_id)
     return {"uploadId": upload_id, "partSize": call.state.limits.layer_part_size}
@@ -93,16 +103,88 @@ def initiate_layer_upload(call: Call) -> Answer:
 
 def upload_layer_part(call: Call) -> Answer:
     """UploadLayerPart: the next bytes of an upload, first and last byte counted from 0 and inclusive."""
-    blob: bytes = call.parameters["layerPartBlob"]
-    store, upload_id = call.state.store, call.parameters["uploadId"]
+    _, upload = _receive(call, BytesIO(call.parameters["layerPartBlob"]).readinto)
+    return _upload_answer(call, lastByteReceived=upload.received - 1)
+
+
+def upload_layer_stream(call: Call, source: Source) -> Answer:
+    """UploadLayerPart as the registry's HTTP API has it: all that a request brings is one part.
+
+    Without ``partFirstByte`` it goes on where the upload is, without ``partLastByte`` it is of any length.
+    ``firstPart`` is the size of the upload's first part. A part that breaks off, or is refused, does not count.
+    """
+    first, upload = _receive(call, source)
+    last = upload.received - 1
+    call.parameters.update(partFirstByte=first, partLastByte=last)  # for the journal
+    return _upload_answer(call, lastByteReceived=last, firstPart=upload.first_part)
+
+
+def _receive(call: Call, source: Source) -> tuple[int, Upload]:
+    """Append a part to its upload; return the part's first byte, and the upload as it is then.
+
+    The bytes are written outside of any transaction: however long they take, others' calls go on.
+    """
+    store, upload_id, limits = call.state.store, call.parameters["uploadId"], call.state.limits
     with store.upload_lock(upload_id):
         with call.transaction() as records:
             repository, upload = _upload(call, records)
-        _check_part(call, repository, upload, blob)
-        store.blobs.append(upload_id, upload.received, [blob])
+        first = call.parameters.get("partFirstByte", upload.received)
+        _require_sequence(first == upload.received, repository, upload)
+        if upload.parts >= limits.layer_parts:
+            raise errors.limit_exceeded("layer parts per upload", limits.layer_parts)
+        size = store.blobs.append(upload_id, first, _limited(source, first, limits.layer_size))
+        last = call.parameters.get("partLastByte", first + size - 1)
+        _require_sequence(last == first + size - 1, repository, upload)
         with call.transaction() as records:
-            records.add_part(upload, len(blob), call.state.limits.smallest_layer_part)
-    return _upload_answer(call, repository, lastByteReceived=call.parameters["partLastByte"])
+            repository, upload = _upload(call, records)  # deleted meanwhile, perhaps
+            if size:
+                records.add_part(upload, size, limits.smallest_layer_part)
+            return first, _upload(call, records)[1]
+
+
+def _limited(source: Source, received: int, limit: int) -> Source:
+    """Watch that an upload does not become larger than a layer may be."""
+
+    def limited(buffer: memoryview) -> int:
+        nonlocal received
+        received += (count := source(buffer))
+        if received > limit:
+            raise errors.limit_exceeded("bytes per layer", limit)
+        return count
+
+    return limited
+
+
+def _require_sequence(fits: bool, repository: Repository, upload: Upload) -> None:
+    """Require the very next bytes, as many as announced. A part sent twice is out of sequence too."""
+    if not fits:
+        raise EcrError(
+            "InvalidLayerPartException",
+            f"The layer part does not continue the {upload.received} bytes received by the upload with id "
+            f"'{upload.id}', or is not as long as announced",
+            registryId=repository.account,
+            repositoryName=repository.name,
+            uploadId=upload.id,
+            lastValidByteReceived=upload.received - 1 if upload.received else None,
+        )
+
+
+def layer_upload(call: Call) -> Answer:
+    """Tell how far an upload is. The API has no such operation; who may upload may ask."""
+    with call.transaction() as records:
+        _, upload = _upload(replace(call, operation="UploadLayerPart"), records)
+    return _upload_answer(call, lastByteReceived=upload.received - 1)
+
+
+def cancel_layer_upload(call: Call) -> Answer:
+    """Forget an upload. The API has no such operation; who may upload may cancel."""
+    store, upload_id = call.state.store, call.parameters["uploadId"]
+    with store.upload_lock(upload_id):
+        with call.transaction() as records:
+            _, upload = _upload(replace(call, operation="UploadLayerPart"), records)
+            records.delete_upload(upload)
+        store.blobs.discard(upload_id)
+    return _upload_answer(call)
 
 
 def complete_layer_upload(call: Call) -> Answer:
@@ -129,7 +211,7 @@ def complete_layer_upload(call: Call) -> Answer:
             f"The layer with digest '{digest}' already exists in the repository with name '{repository.name}' in "
             f"registry with id '{repository.account}'",
         )
-    return _upload_answer(call, repository, layerDigest=digest)
+    return _upload_answer(call, layerDigest=digest)
 
 
 def _upload(call: Call, records: Records) -> tuple[Repository, Upload]:
@@ -140,26 +222,6 @@ def _upload(call: Call, records: Records) -> tuple[Repository, Upload]:
     if upload is None:
         raise errors.upload_not_found(call.parameters["uploadId"], repository.name, repository.account)
     return repository, upload
-
-
-def _check_part(call: Call, repository: Repository, upload: Upload, blob: bytes) -> None:
-    """Require the very next bytes, as many as announced. A part sent twice is out of sequence too."""
-    limits = call.state.limits
-    first, last = call.parameters["partFirstByte"], call.parameters["partLastByte"]
-    if first != upload.received or last - first + 1 != len(blob):
-        raise EcrError(
-            "InvalidLayerPartException",
-            f"The layer part {first}-{last} of {len(blob)} bytes does not continue the {upload.received} bytes "
-            f"received by the upload with id '{upload.id}'",
-            registryId=repository.account,
-            repositoryName=repository.name,
-            uploadId=upload.id,
-            lastValidByteReceived=upload.received - 1 if upload.received else None,
-        )
-    if upload.parts >= limits.layer_parts:
-        raise errors.limit_exceeded("layer parts per upload", limits.layer_parts)
-    if upload.received + len(blob) > limits.layer_size:
-        raise errors.limit_exceeded("bytes per layer", limits.layer_size)
 
 
 def _check_parts(upload: Upload) -> None:
@@ -188,10 +250,50 @@ def _add_layer(call: Call, upload: Upload, digest: str) -> bool:
         return records.add_layer(repository, digest, upload.received)
 
 
-def _upload_answer(call: Call, repository: Repository, **members: Any) -> Answer:
+def _upload_answer(call: Call, **members: Any) -> Answer:
     answer = {
-        "registryId": repository.account,
-        "repositoryName": repository.name,
+        "registryId": call.account,
+        "repositoryName": call.parameters["repositoryName"],
         "uploadId": call.parameters["uploadId"],
     }
     return answer | members
+
+
+# --- Mounting ------------------------------------------------------------------------------------------------
+
+
+def mount_layer(call: Call) -> Answer:
+    """MountLayer: take over a layer of another repository of the registry, without its bytes being sent.
+
+    Only the registry's HTTP API has it. ``LayerInaccessibleException`` means that the layer must be uploaded after
+    all: the account did not enable ``BLOB_MOUNTING``, or one of the conditions is not met.
+    """
+    names, digest = call.parameters, call.parameters["layerDigest"]
+    with call.transaction() as records:
+        source = records.repository(call.account, call.region, names["sourceRepositoryName"])
+        destination = records.repository(call.account, call.region, names["repositoryName"])
+        size = records.layer_size(source, digest) if source else None
+        if source is None or destination is None or size is None or not _may_mount(call, records, source, destination):
+            raise errors.layer_inaccessible(digest, "it cannot be mounted")
+        replace(call, operation="InitiateLayerUpload").authorise(destination)
+        call.require_key(destination)
+        records.add_layer(destination, digest, size)
+    return {"layerDigest": digest}
+
+
+def _may_mount(call: Call, records: Records, source: Repository, destination: Repository) -> bool:
+    """Check the account's setting, the conditions of the user guide ("Blob mounting"), and two that were reported.
+
+    The same account and Region are a matter of course here. The encryption must be the same, and the source no
+    pull through cache. Reported are the last two: the caller may download from the source, and an image is there
+    that is made of the layer.
+    """
+    setting = records.setting(call.account, call.region, "account setting", "BLOB_MOUNTING")
+    return (
+        setting is not None
+        and setting.value == "ENABLED"
+        and source.encryption == destination.encryption
+        and not is_pull_through(records, source)
+        and is_permitted(records, call.caller.account, "ecr:GetDownloadUrlForLayer", source)
+        and bool(records.layer_uses(source, call.parameters["layerDigest"]))
+    )

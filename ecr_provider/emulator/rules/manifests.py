@@ -220,6 +220,13 @@ def offered(stored: str, accepted: list[str] | None) -> str | None:
     return next((kind for kind in _CONVERSIONS[stored] if kind in accepted), None)
 
 
+def refusal(stored: str) -> str:
+    """Say why nothing is offered: a client that takes neither form of an image takes schema 1 at most."""
+    if stored == SCHEMA2:
+        return "The ECR emulator does not convert images to Docker's schema 1"
+    return "Requested image not found in any of the accepted media types"
+
+
 def converted(raw: bytes, kind: str) -> bytes:
     """Rewrite a manifest as another kind. The result does not have the image's digest any more."""
     words = _TO_OCI if kind == OCI_MANIFEST else _TO_SCHEMA2

@@ -1,4 +1,4 @@
-"""Tag mutability: which tags of a repository may move to another image."""
+"""Tags: which there can be, and which of a repository's may move to another image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import re
 from typing import Any
 
 from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.rules.wildcards import matches
 from ecr_provider.emulator.store.repositories import Repository
+
+TAG_PATTERN = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+"""The OCI distribution specification's tags. ECR's model lets 300 characters of anything pass, and does not
+say what the service then refuses."""
+
+is_tag = re.compile(TAG_PATTERN).fullmatch
 
 
 def settings(parameters: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:
@@ -25,10 +32,5 @@ def settings(parameters: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:
 
 def is_immutable(repository: Repository, tag: str) -> bool:
     """Tell whether a tag, once put, must stay where it is. Deleting it is always allowed."""
-    excluded = any(_matches(exclusion["filter"], tag) for exclusion in repository.exclusions)
+    excluded = any(matches(exclusion["filter"], tag) for exclusion in repository.exclusions)
     return repository.mutability.startswith("IMMUTABLE") is not excluded
-
-
-def _matches(wildcard: str, tag: str) -> bool:
-    """Match the whole tag, case-sensitively; ``*`` is the only special character."""
-    return re.fullmatch(".*".join(map(re.escape, wildcard.split("*"))), tag) is not None

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.settings import Setting
 
 DEFAULT_PAGE = 100
 
 
-def page_size(call: Call) -> int:
+def page_size(call: Call, default: int = DEFAULT_PAGE) -> int:
     """Return how many results are wanted."""
-    size: int = call.parameters.get("maxResults", DEFAULT_PAGE)
+    size: int = call.parameters.get("maxResults", default)
     return size
+
+
+def settings_page(call: Call, records: Records, kind: str) -> tuple[list[Setting], str | None]:
+    """Read a page of the registry's settings of a kind; return it with the token of the next, if there is one."""
+    size = page_size(call)
+    found = records.settings(call.account, call.region, kind, position(call), size + 1)
+    return found[:size], token(call, found[size - 1].name) if len(found) > size else None
 
 
 def refuse_paging_with(call: Call, member: str) -> bool:

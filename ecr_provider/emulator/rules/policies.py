@@ -1,8 +1,9 @@
-"""Repository policies: who may do what across accounts.
+"""Policies of repositories and registries: who may do what across accounts.
 
-Read are ``Effect``, ``Principal`` and ``Action``, with wildcards. Callers are accounts here, so a principal
-that names a user or a role of an account means the account. What cannot be read (``Condition``, ``NotAction``,
-``NotPrincipal``) is refused when the policy is set, since ignoring it could allow what AWS denies.
+Read are ``Effect``, ``Principal``, ``Action`` and ``Resource``, with wildcards. Callers are accounts here, so a
+principal that names a user or a role of an account means the account. What cannot be read (``Condition``,
+``NotAction``, ``NotPrincipal``, ``NotResource``) is refused when the policy is set, since ignoring it could
+allow what AWS denies.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
 
@@ -24,41 +25,52 @@ class Statement:
     allows: bool
     principals: tuple[str, ...]
     actions: tuple[str, ...]
+    resources: tuple[str, ...]
 
-    def concerns(self, account: str, action: str) -> bool:
-        """Tell whether the statement is about this account doing this."""
-        return any(_names(principal, account) for principal in self.principals) and any(
-            _matches(pattern, action) for pattern in self.actions
+    def concerns(self, account: str, action: str, resource: str) -> bool:
+        """Tell whether the statement is about this account doing this to this repository, given as an ARN."""
+        return (
+            any(_names(principal, account) for principal in self.principals)
+            and any(_matches(pattern, action, re.IGNORECASE) for pattern in self.actions)
+            and any(_matches(pattern, resource) for pattern in self.resources)
         )
 
 
-def parse(text: str) -> tuple[Statement, ...]:
-    """Read a policy, or raise ``InvalidParameterException``."""
+def parse(text: str, kind: Literal["repository", "registry"] = "repository") -> tuple[Statement, ...]:
+    """Read a policy, or raise ``InvalidParameterException`` (*reported*, in these words, for both kinds).
+
+    A repository's policy need not name a resource; it is about the repository then.
+    """
     try:
         document = json.loads(text)
         statements = document["Statement"]
-        return tuple(map(_statement, statements if isinstance(statements, list) else [statements]))
+        listed = statements if isinstance(statements, list) else [statements]
+        return tuple(_statement(statement, kind) for statement in listed)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise invalid_parameter("PolicyText", "Invalid repository policy provided") from None
+        raise invalid_parameter("PolicyText", f"Invalid {kind} policy provided") from None
 
 
-def is_allowed(policy: str | None, *, owner: str, account: str, action: str) -> bool:
+def is_allowed(*texts: str | None, owner: str, account: str, action: str, resource: str) -> bool:
     """Decide as IAM does: a denial wins; other accounts need an allowance, the owner's own callers don't."""
-    concerned = [s for s in parse(policy) if s.concerns(account, action)] if policy else []
+    statements = [statement for text in texts if text for statement in parse(text)]
+    concerned = [statement for statement in statements if statement.concerns(account, action, resource)]
     if not all(statement.allows for statement in concerned):
         return False
     return account == owner or bool(concerned)
 
 
-def _statement(value: dict[str, Any]) -> Statement:
+def _statement(value: dict[str, Any], kind: str) -> Statement:
     if unread := value.keys() - _READ:
         raise EcrError(
             "InvalidParameterException",
-            f"The ECR emulator does not evaluate {', '.join(sorted(unread))} in repository policies",
+            f"The ECR emulator does not evaluate {', '.join(sorted(unread))} in {kind} policies",
         )
     if value["Effect"] not in ("Allow", "Deny"):
         raise ValueError(value["Effect"])
-    return Statement(value["Effect"] == "Allow", _principals(value["Principal"]), _strings(value["Action"]))
+    resources = value["Resource"] if kind == "registry" else value.get("Resource", "*")
+    return Statement(
+        value["Effect"] == "Allow", _principals(value["Principal"]), _strings(value["Action"]), _strings(resources)
+    )
 
 
 def _principals(value: Any) -> tuple[str, ...]:
@@ -79,6 +91,6 @@ def _names(principal: str, account: str) -> bool:
     return (arn[1] if arn else principal) in ("*", account)
 
 
-def _matches(pattern: str, action: str) -> bool:
+def _matches(pattern: str, value: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, action, re.IGNORECASE) is not None
+    return re.fullmatch(expression, value, flags) is not None

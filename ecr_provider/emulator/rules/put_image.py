@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ecr_provider.emulator.rules import errors, manifests
 from ecr_provider.emulator.rules.after_push import after_push
 from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.copies import keep
+from ecr_provider.emulator.rules.creation_templates import repository_for_push
 from ecr_provider.emulator.rules.errors import invalid_parameter
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, Manifest, is_digest
-from ecr_provider.emulator.rules.mutability import is_immutable
+from ecr_provider.emulator.rules.mutability import TAG_PATTERN, is_immutable, is_tag
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
-
-TAG_PATTERN = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
-"""The OCI distribution specification's tags. ECR's model lets 300 characters of anything pass, and does not
-say what the service then refuses."""
-
-is_tag = re.compile(TAG_PATTERN).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,7 @@ def put_image(call: Call) -> Answer:
     """
     text, tag = call.parameters["imageManifest"], _tag(call)
     with call.transaction() as records:
-        repository = call.repository(records)
+        repository = repository_for_push(call, records)
         call.require_key(repository)
         manifest = manifests.parse(text, call.parameters.get("imageManifestMediaType"))
         _require_digest(call, repository, manifest)
@@ -136,28 +131,10 @@ def _write(put: _Put, size: int) -> None:
 
     The image the tag pointed at before stays, untagged if that was its last tag.
     """
-    image_id = put.image.id if put.image else _add(put, size)
-    if put.image and put.image.status(put.call.now) != "ACTIVE":
-        put.records.restore(put.image, put.call.now)  # at once (user guide, "Restoring an archived image")
+    image = put.image or keep(put.records, put.repository, put.manifest, size, put.call.now)
+    if image.status(put.call.now) != "ACTIVE":
+        # At once (user guide, "Restoring an archived image").
+        image = put.records.restore(image, put.call.now)
     if put.tag:
-        put.records.set_tag(put.repository, put.tag, image_id)
-    if image := put.records.image(put.repository, put.manifest.digest):
-        after_push(put.call, put.records, put.repository, image, put.tag)
-
-
-def _add(put: _Put, size: int) -> int:
-    """Add an image and what it is made of; return its row's id."""
-    manifest, records, repository = put.manifest, put.records, put.repository
-    image_id = records.add_image(
-        repository,
-        manifest.raw,
-        digest=manifest.digest,
-        media_type=manifest.media_type,
-        artifact_media_type=manifest.artifact_media_type,
-        subject=manifest.subject,
-        size=size,
-        pushed_at=put.call.now,
-    )
-    records.add_layer_uses(repository, image_id, manifest.blobs)
-    records.add_children(repository, image_id, manifest.children)
-    return image_id
+        put.records.set_tag(put.repository, put.tag, image.id)
+    after_push(put.call, put.records, put.repository, image, put.tag)

@@ -6,9 +6,11 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from ecr_provider.emulator.rules import errors, mutability, paging, policies
-from ecr_provider.emulator.rules.call import Answer, Call, arn_of, partition_of, registry_host
+from ecr_provider.emulator.rules.call import Answer, Call, arn_of, is_permitted, partition_of, registry_host
 from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
@@ -29,25 +31,29 @@ def create_repository(call: Call) -> Answer:
     call.require_own_registry()
     name: str = call.parameters["repositoryName"]
     mutable, exclusions = mutability.settings(call.parameters)
-    tags = _merged_tags({}, call.parameters.get("tags", []))
+    tags = merged_tags({}, call.parameters.get("tags", []))
     with call.transaction() as records:
         if records.repository(call.account, call.region, name):
             raise errors.repository_already_exists(name, call.account)
-        limit = call.state.limits.repositories
-        if records.repository_count(call.account, call.region) >= limit:
-            raise errors.limit_exceeded("repositories per registry", limit)
-        records.add_repository(
-            call.account,
-            call.region,
+        repository = add_repository(
+            call,
+            records,
             name,
-            created_at=call.now,
             mutability=mutable,
             exclusions=exclusions,
             scan_on_push=call.parameters.get("imageScanningConfiguration", {}).get("scanOnPush", False),
-            encryption=_encryption(call),
+            encryption=encryption(call, call.parameters.get("encryptionConfiguration")),
             tags=tags,
         )
-        return {"repository": describe(call.repository(records))}
+        return {"repository": describe(repository)}
+
+
+def add_repository(call: Call, records: Records, name: str, **settings: Any) -> Repository:
+    """Add a repository to the registry that is called, if that may have one more."""
+    limit = call.state.limits.repositories
+    if records.repository_count(call.account, call.region) >= limit:
+        raise errors.limit_exceeded("repositories per registry", limit)
+    return records.add_repository(call.account, call.region, name, created_at=call.now, **settings)
 
 
 def delete_repository(call: Call) -> Answer:
@@ -89,18 +95,17 @@ def describe(repository: Repository) -> Answer:
     }
 
 
-def _encryption(call: Call) -> dict[str, str]:
+def encryption(call: Call, asked: dict[str, str] | None) -> dict[str, str]:
     """Choose the encryption: AES256 unless asked; KMS without a key takes the one AWS manages for ECR."""
-    asked: dict[str, str] = call.parameters.get("encryptionConfiguration", {"encryptionType": "AES256"})
-    if asked["encryptionType"] == "AES256":
-        if "kmsKey" in asked:
+    kind, key = (asked["encryptionType"], asked.get("kmsKey")) if asked else ("AES256", None)
+    if kind == "AES256":
+        if key:
             raise invalid_parameter("encryptionConfiguration", "kmsKey can only be given with encryptionType KMS")
-        return asked
-    managed = f"arn:{partition_of(call.region)}:kms:{call.region}:{call.account}:alias/aws/ecr"
-    encryption = {"kmsKey": managed, **asked}
-    if encryption["kmsKey"] in call.state.switches.unusable_kms_keys:
-        raise errors.kms_key_unusable(encryption["kmsKey"])
-    return encryption
+        return {"encryptionType": kind}
+    key = key or f"arn:{partition_of(call.region)}:kms:{call.region}:{call.account}:alias/aws/ecr"
+    if key in call.state.switches.unusable_kms_keys:
+        raise errors.kms_key_unusable(key)
+    return {"encryptionType": kind, "kmsKey": key}
 
 
 # --- Settings ------------------------------------------------------------------------------------------------
@@ -132,7 +137,7 @@ def list_tags_for_resource(call: Call) -> Answer:
 
 def tag_resource(call: Call) -> Answer:
     """TagResource: adds tags, and gives existing keys their new value."""
-    return _change_tags(call, lambda tags: _merged_tags(tags, call.parameters["tags"]))
+    return _change_tags(call, lambda tags: merged_tags(tags, call.parameters["tags"]))
 
 
 def untag_resource(call: Call) -> Answer:
@@ -161,7 +166,7 @@ def _resource(call: Call, records: Records) -> Repository:
     return repository
 
 
-def _merged_tags(tags: dict[str, str], added: list[dict[str, str]]) -> dict[str, str]:
+def merged_tags(tags: dict[str, str], added: list[dict[str, str]]) -> dict[str, str]:
     """Add resource tags, by the rules all AWS resources share."""
     for tag in added:
         key, value = tag["Key"], tag["Value"]
@@ -189,8 +194,8 @@ def set_repository_policy(call: Call) -> Answer:
     policies.parse(text)
     with call.transaction() as records:
         repository = call.repository(records)
-        settable = policies.is_allowed(
-            text, owner=repository.account, account=call.caller.account, action="ecr:SetRepositoryPolicy"
+        settable = is_permitted(
+            records, call.caller.account, "ecr:SetRepositoryPolicy", replace(repository, policy=text)
         )
         if not settable and not call.parameters.get("force"):
             raise invalid_parameter("PolicyText", "The policy would prevent setting another: use force")
@@ -225,19 +230,14 @@ def get_authorization_token(call: Call) -> Answer:
 
     ``registryIds`` only chooses the end points that are listed. The password carries its own proof: the
     caller's account, the Region and the end of its life, sealed. It has no colon, which clients split at.
+
+    ``proxyEndpoint`` is where this emulator's registry is, so that a client which follows it, as ``docker login``
+    does, arrives here; AWS answers ``https://<account>.dkr.ecr.<region>.amazonaws.com``.
     """
     expires = call.now + _TOKEN_LIFETIME
     grant = json.dumps({"account": call.caller.account, "region": call.region, "expires": expires})
     password = call.state.signer.seal("registry password", grant)
     authorization = base64.b64encode(f"AWS:{password}".encode()).decode("ascii")
     registries = call.parameters.get("registryIds", [call.caller.account])
-    return {
-        "authorizationData": [
-            {
-                "authorizationToken": authorization,
-                "expiresAt": expires,
-                "proxyEndpoint": f"https://{registry_host(registry, call.region)}",
-            }
-            for registry in dict.fromkeys(registries)
-        ]
-    }
+    granted = {"authorizationToken": authorization, "expiresAt": expires, "proxyEndpoint": call.state.origin}
+    return {"authorizationData": [granted for _ in dict.fromkeys(registries)]}

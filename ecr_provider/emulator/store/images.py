@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ecr_provider.emulator.store.repositories import Repository
@@ -28,6 +28,8 @@ CREATE TABLE images (
     manifest BLOB NOT NULL,                    -- the very bytes that were put
     UNIQUE (repository, digest)
 );
+
+CREATE INDEX referrers ON images (repository, subject, id) WHERE subject IS NOT NULL;
 
 CREATE TRIGGER image_added AFTER INSERT ON images BEGIN
     UPDATE repositories SET image_count = image_count + 1 WHERE id = NEW.repository;
@@ -127,6 +129,22 @@ class ImageRows(Rows):
         )
         return [Image(*row) for row in rows]
 
+    def referrers(self, repository: Repository, subject: str, after: int) -> list[Image]:
+        """List the images that name a digest as their subject, from the one after an image's row id."""
+        rows = self._execute(
+            f"{_IMAGE} WHERE images.repository = ? AND subject = ? AND images.id > ? ORDER BY images.id",
+            (repository.id, subject, after),
+        )
+        return [Image(*row) for row in rows]
+
+    def latest_images(self, repository: Repository, before: int | None, count: int) -> list[Image]:
+        """List images, the one that was first pushed last before the others, from before an image's row id on."""
+        rows = self._execute(
+            f"{_IMAGE} WHERE images.repository = ? AND (? IS NULL OR images.id < ?) ORDER BY images.id DESC LIMIT ?",
+            (repository.id, before, before, count),
+        )
+        return [Image(*row) for row in rows]
+
     def image_ids(
         self, repository: Repository, wanted: ImageFilter, after: tuple[int, str], count: int
     ) -> list[tuple[int, str, str]]:
@@ -173,9 +191,10 @@ class ImageRows(Rows):
         """Move an image into the archive."""
         self._execute("UPDATE images SET archived = 1, archived_at = ? WHERE id = ?", (when, image.id))
 
-    def restore(self, image: Image, when: float) -> None:
-        """Move an image out of the archive; it can be pulled from the given time on."""
+    def restore(self, image: Image, when: float) -> Image:
+        """Move an image out of the archive; it can be pulled from the given time on. Return it as it is now."""
         self._execute("UPDATE images SET archived = 0, activated_at = ? WHERE id = ?", (when, image.id))
+        return replace(image, archived=False, activated_at=when)
 
     # --- Tags ---
 

@@ -31,6 +31,7 @@ CREATE TABLE uploads (
     repository INTEGER NOT NULL REFERENCES repositories ON DELETE CASCADE,
     received INTEGER NOT NULL DEFAULT 0,       -- bytes
     parts INTEGER NOT NULL DEFAULT 0,
+    first_part INTEGER NOT NULL DEFAULT 0,     -- bytes
     last_part INTEGER NOT NULL DEFAULT 0,      -- bytes
     has_small_part INTEGER NOT NULL DEFAULT 0  -- a part that is not the last, and below the minimum
 ) WITHOUT ROWID;
@@ -45,6 +46,7 @@ class Upload:
     repository: int
     received: int
     parts: int
+    first_part: int
     last_part: int
     has_small_part: bool
 
@@ -105,6 +107,7 @@ class LayerRows(Rows):
         """Record a part; the one before it is now certainly not the last."""
         self._execute(
             "UPDATE uploads SET received = received + :size, parts = parts + 1, last_part = :size,"
+            " first_part = CASE parts WHEN 0 THEN :size ELSE first_part END,"
             " has_small_part = has_small_part OR (parts > 0 AND last_part < :smallest) WHERE id = :id",
             {"id": upload.id, "size": size, "smallest": smallest},
         )

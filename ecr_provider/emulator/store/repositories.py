@@ -66,12 +66,21 @@ class RepositoryRows(Rows):
         )
         return [_repository(row) for row in rows]
 
+    def registries(self, after: tuple[str, str], count: int) -> list[tuple[str, str, int]]:
+        """List (account, Region, how many repositories) of the registries that have any."""
+        rows = self._execute(
+            "SELECT account, region, COUNT(*) FROM repositories WHERE (account, region) > (?, ?)"
+            " GROUP BY account, region ORDER BY account, region LIMIT ?",
+            (*after, count),
+        )
+        return rows.fetchall()
+
     def repository_count(self, account: str, region: str) -> int:
         """Count a registry's repositories."""
         query = "SELECT COUNT(*) FROM repositories WHERE account = ? AND region = ?"
         return self._count(query, (account, region))
 
-    def add_repository(self, account: str, region: str, name: str, **settings: Any) -> None:
+    def add_repository(self, account: str, region: str, name: str, **settings: Any) -> Repository:
         """Add a repository."""
         self._execute(
             "INSERT INTO repositories (account, region, name, created_at, mutability, exclusions, scan_on_push,"
@@ -88,6 +97,9 @@ class RepositoryRows(Rows):
                 json.dumps(settings["tags"]),
             ),
         )
+        repository = self.repository(account, region, name)
+        assert repository is not None  # noqa: S101 - it was written just now
+        return repository
 
     def delete_repository(self, repository: Repository) -> None:
         """Delete a repository with everything in it."""
@@ -99,6 +111,10 @@ class RepositoryRows(Rows):
             "UPDATE repositories SET mutability = ?, exclusions = ? WHERE id = ?",
             (mutability, json.dumps(exclusions), repository.id),
         )
+
+    def set_scan_on_push(self, repository: Repository, scan_on_push: bool) -> None:
+        """Set whether a push begins a scan."""
+        self._execute("UPDATE repositories SET scan_on_push = ? WHERE id = ?", (scan_on_push, repository.id))
 
     def set_policy(self, repository: Repository, policy: str | None) -> None:
         """Set or remove the repository policy."""

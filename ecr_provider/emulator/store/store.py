@@ -17,11 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, RLock
 from typing import IO
+from weakref import WeakValueDictionary
 
 from ecr_provider.emulator.store.blobs import Blobs
 from ecr_provider.emulator.store.records import SCHEMA, Records
 
-_VERSION = 2  # of the schema
+_VERSION = 3  # of the schema
 
 
 class StoreError(Exception):
@@ -33,7 +34,7 @@ class Store:
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self._lock = RLock()
-        self._upload_locks = tuple(Lock() for _ in range(64))
+        self._upload_locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         with ExitStack() as stack:
             try:
                 self._open(data_dir, stack)
@@ -72,8 +73,9 @@ class Store:
                 raise
 
     def upload_lock(self, upload_id: str) -> Lock:
-        """Return the lock that makes the writers of one upload take turns."""
-        return self._upload_locks[hash(upload_id) % len(self._upload_locks)]
+        """Return the lock that makes the writers of one upload take turns, however long theirs are."""
+        with self._lock:
+            return self._upload_locks.setdefault(upload_id, Lock())
 
     def close(self) -> None:
         """Close the files, and remove them if they were temporary."""
