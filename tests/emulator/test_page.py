@@ -312,6 +312,10 @@ def test_positions_that_are_none_are_the_beginning(web: str, read: Any) -> None:
         read(f"/requests?before={before}")
 
 
+def test_a_body_is_not_taken_for_the_next_request(ask: Any) -> None:
+    assert ask("/", {"Content-Length": "5"}).status == 413
+
+
 def test_a_head_has_no_body(ask: Any) -> None:
     answer = ask("/", method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
@@ -319,5 +323,12 @@ def test_a_head_has_no_body(ask: Any) -> None:
 
 
 def test_clients_of_the_api_get_no_page(ask: Any) -> None:
-    for path, headers in (("/", {"Authorization": "x"}), ("/", {"X-Amz-Target": "x"}), ("/favicon.ico", {})):
+    for path, headers in (
+        ("/", {"Authorization": "x"}),
+        ("/", {"X-Amz-Target": "x"}),
+        ("/favicon.ico", {}),
+        ("/requestsx", {}),
+        ("*", {}),
+        ("http://[/", {}),
+    ):
         assert json.loads(ask(path, headers).body)["__type"] == "UnknownOperationException"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from ecr_provider.emulator import guard
 from ecr_provider.emulator.control.resources import Resource
@@ -47,17 +47,17 @@ class Control:
     def _answer(self, http: Handler, body: bytes) -> Any:
         if objection := guard.objection(http):
             raise _RefusedError(HTTPStatus.FORBIDDEN, objection)
-        url = urlsplit(http.path)
-        resource = self._resources.get(url.path.removeprefix(PREFIX).rstrip("/"))
+        path, _, query = http.path.partition("?")
+        resource = self._resources.get(path.removeprefix(PREFIX).rstrip("/"))
         if resource is None:
-            raise _RefusedError(HTTPStatus.NOT_FOUND, f"there is no {url.path}: GET {PREFIX} says what there is")
+            raise _RefusedError(HTTPStatus.NOT_FOUND, f"there is no {path}: GET {PREFIX} says what there is")
         method = resource.methods.get(http.command)
         if method is None:
             allowed = ", ".join(resource.methods)
-            message = f"{url.path} takes {allowed}, not {http.command}"
+            message = f"{path} takes {allowed}, not {http.command}"
             raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, Allow=allowed)
         if http.command == "GET":
-            return method(dict(parse_qsl(url.query)))
+            return method(dict(parse_qsl(query)))
         _require_json(http)
         return method(_object(body))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from ecr_provider.emulator import guard
 from ecr_provider.emulator.journal import Journal
@@ -34,15 +35,14 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_PATHS = ("repositories", "requests")
+_PATHS = re.compile(r"/|/(repositories|requests)(/.*)?")
 
 
 def is_page(http: Handler) -> bool:
     """Tell whether a request is a person's, and not one of an API."""
     if http.command not in ("GET", "HEAD") or "Authorization" in http.headers or "X-Amz-Target" in http.headers:
         return False
-    path = urlsplit(http.path).path
-    return path == "/" or path.split("/")[1] in _PATHS
+    return bool(_PATHS.fullmatch(http.path.partition("?")[0]))
 
 
 class _NotFoundError(Exception):
@@ -58,6 +58,8 @@ class Page:
 
     def answer(self, http: Handler) -> None:
         """Answer with a page."""
+        if http.body(0) is None:
+            return
         status = HTTPStatus.OK
         if objection := guard.objection(http):
             status, title, content = HTTPStatus.FORBIDDEN, "Refused", _message("Refused", objection)
@@ -70,9 +72,9 @@ class Page:
         http.reply(status, body.encode(), _HEADERS)
 
     def _page(self, target: str) -> tuple[str, Child]:
-        url = urlsplit(target)
-        query = dict(parse_qsl(url.query))
-        match unquote(url.path).strip("/").split("/", 3):
+        path, _, parameters = target.partition("?")
+        query = dict(parse_qsl(parameters))
+        match unquote(path).strip("/").split("/", 3):
             case [""] | ["repositories"]:
                 return "Repositories", self._front(query.get("after", ""))
             case ["requests"]:
@@ -82,7 +84,7 @@ class Page:
             case ["repositories", account, region, name]:
                 return name, self._repository(account, region, name, _number(query.get("before")))
             case _:
-                raise _NotFoundError(f"There is no page {url.path}.")
+                raise _NotFoundError(f"There is no page {path}.")
 
     # --- Pages ---
 
