@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ecr_provider.emulator.emulator import EcrEmulator
-    from ecr_provider.emulator.events import Event
+    from ecr_provider.emulator.events.events import Event
     from ecr_provider.emulator.faults import Faults
     from ecr_provider.emulator.journal import Request
     from ecr_provider.emulator.scripts import Finding, ScanStep, SigningStep
@@ -33,7 +33,7 @@ __all__ = [
 
 _HOMES = {
     "EcrEmulator": "emulator",
-    "Event": "events",
+    "Event": "events.events",
     "Faults": "faults",
     "Finding": "scripts",
     "Limits": "settings",

@@ -11,10 +11,10 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Self
 
-from ecr_provider.emulator.events import Event
-from ecr_provider.emulator.rules import JOBS
+from ecr_provider.emulator.caller import Caller
+from ecr_provider.emulator.events.events import Event
 from ecr_provider.emulator.rules.call import Call, State
-from ecr_provider.emulator.rules.caller import Caller
+from ecr_provider.emulator.rules.operations import JOBS
 
 _MOMENT = 0.1  # seconds
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from ecr_provider.emulator import model
 from ecr_provider.emulator.agenda import Agenda
-from ecr_provider.emulator.damage import Damage
+from ecr_provider.emulator.caller import Caller
+from ecr_provider.emulator.errors import ConnectionCutError, EcrError
 from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.journal import Endpoint, Journal, Request
-from ecr_provider.emulator.rules import Rule, rule_of
 from ecr_provider.emulator.rules.call import Answer, Call, State
-from ecr_provider.emulator.rules.caller import Caller
-from ecr_provider.emulator.rules.errors import ConnectionCutError, EcrError
+from ecr_provider.emulator.rules.operations import Rule, rule_of
+from ecr_provider.emulator.serving.damage import Damage
 from ecr_provider.emulator.throttling import Throttle
 
 _CUT = "ConnectionCut"  # what the journal says of a request whose answer did not arrive

@@ -15,27 +15,27 @@ import boto3
 from botocore.config import Config
 
 from ecr_provider.emulator.agenda import Agenda
-from ecr_provider.emulator.api.handler import Api
+from ecr_provider.emulator.airflow_connection import connection_uri
+from ecr_provider.emulator.api.door import Api
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.connections import connection_uri
-from ecr_provider.emulator.control.handler import PREFIX, Control
+from ecr_provider.emulator.control.door import PREFIX, Control
 from ecr_provider.emulator.control.resources import resources
-from ecr_provider.emulator.delivery import Delivery
 from ecr_provider.emulator.dispatch import Dispatcher
-from ecr_provider.emulator.downloads.handler import Downloads
-from ecr_provider.emulator.events import Event, Events
+from ecr_provider.emulator.downloads.door import Downloads
+from ecr_provider.emulator.events.delivery import Delivery
+from ecr_provider.emulator.events.events import Event, Events
+from ecr_provider.emulator.events.sinks import sink_at
 from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.front import Door, FrontHandler
 from ecr_provider.emulator.journal import Journal, Request
-from ecr_provider.emulator.page.handler import Page, is_page
+from ecr_provider.emulator.page.door import Page, is_page
 from ecr_provider.emulator.registry.door import Registry
 from ecr_provider.emulator.rules.call import State
-from ecr_provider.emulator.rules.caller import DEFAULT_ACCOUNT
 from ecr_provider.emulator.scripts import Scans, Signings
-from ecr_provider.emulator.server import Server
+from ecr_provider.emulator.sealing import Sealer
+from ecr_provider.emulator.serving.server import Server
 from ecr_provider.emulator.settings import Limits, Switches
-from ecr_provider.emulator.signing import Signer
-from ecr_provider.emulator.sinks import sink_at
 from ecr_provider.emulator.store.store import Store
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ class EcrEmulator:
         """Open the store and both origins; return the API's."""
         host, port = self._address
         store = stack.enter_context(closing(Store(self._data_dir)))
-        signer = Signer(store.secret)
+        sealer = Sealer(store.secret)
         state = State(
             store,
-            signer,
+            sealer,
             self._clock,
             self.limits,
             self.switches,

@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from ecr_provider.emulator import model
-from ecr_provider.emulator.damage import Damage
+from ecr_provider.emulator.errors import ConnectionCutError, EcrError
 from ecr_provider.emulator.journal import Endpoint
-from ecr_provider.emulator.rules.errors import ConnectionCutError, EcrError
+from ecr_provider.emulator.serving.damage import Damage
 
 Answer = dict[str, Any]
 Apply = Callable[[], Answer]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ecr_provider.emulator.rules.errors import ConnectionCutError
-from ecr_provider.emulator.server import Handler
+from ecr_provider.emulator.errors import ConnectionCutError
+from ecr_provider.emulator.serving.server import Handler
 
 Door = Callable[[Handler], None]
 """Answers a request."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ecr_provider.emulator.log import Log
+from ecr_provider.emulator.numbered_log import Log
 
 Endpoint = Literal["api", "registry", "downloads"]
 """Where a request came in: the JSON API, the registry's HTTP API, or the origin of layers."""

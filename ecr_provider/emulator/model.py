@@ -15,7 +15,8 @@ from typing import Any, cast
 import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
-from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.rules.errors import invalid_parameter
 
 Check = Callable[[Any, str], Any]
 """Take a JSON value and where it stands; return the Python value, or raise."""

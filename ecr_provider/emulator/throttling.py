@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from threading import Lock
 
+from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.rules.caller import Caller
 from ecr_provider.emulator.rules.errors import throttled
 from ecr_provider.emulator.settings import Limits, Switches
 

@@ -15,7 +15,8 @@ from typing import Any, Self
 import boto3
 import pytest
 
-from ecr_provider.emulator import EcrEmulator, delivery, sinks
+from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator.events import delivery, sinks
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
 
 ACCOUNT = "123456789012"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.downloads.handler import byte_range
+from ecr_provider.emulator.downloads.door import byte_range
 from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ecr_provider.emulator.rules.errors import EcrError
-from ecr_provider.emulator.rules.lifecycle_evaluation import Candidate, evaluate
-from ecr_provider.emulator.rules.lifecycle_policy import parse
+from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.rules.lifecycle.evaluation import Candidate, evaluate
+from ecr_provider.emulator.rules.lifecycle.policy import parse_policy
 from ecr_provider.emulator.store.images import Image
 
 DAY = 24 * 60 * 60.0
@@ -58,7 +58,7 @@ def image(name: str, age: float, *tags: str, in_index: bool = False, **times: An
 
 
 def taken(text: str, *images: Candidate) -> list[tuple[str, int]]:
-    return [(candidate.image.digest, rule.priority) for candidate, rule in evaluate(parse(text), images, NOW)]
+    return [(candidate.image.digest, rule.priority) for candidate, rule in evaluate(parse_policy(text), images, NOW)]
 
 
 # --- The user guide's examples ("Examples of lifecycle policies") ---
@@ -178,7 +178,7 @@ def test_images_leave_the_archive_for_good() -> None:
 
 def reason(text: str) -> str:
     with pytest.raises(EcrError) as caught:
-        parse(text)
+        parse_policy(text)
     assert caught.value.code == "InvalidParameterException"
     member, _, constraint = caught.value.message.partition(" failed to satisfy constraint: ")
     assert member == "Invalid parameter at 'LifecyclePolicyText'"
@@ -251,7 +251,7 @@ def test_policies_that_are_refused(rules: list[Any], why: str) -> None:
 
 
 def test_rules_that_look_alike_and_go_together() -> None:
-    found = parse(
+    found = parse_policy(
         policy(
             rule(7, **older(9)),
             rule(3, **tagged("a", "b")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecr_provider.emulator.log import Log
+from ecr_provider.emulator.numbered_log import Log
 
 
 def test_the_last_entries_are_kept() -> None:

@@ -34,7 +34,7 @@ from emulator.model_scenes import Scene, play
 from emulator.model_values import COMPANIONS, NOT_ACCEPTED, NOT_PRODUCED, PRODUCED
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.rules import RULES
+from ecr_provider.emulator.rules.operations import RULES
 
 SERVICE = botocore.session.get_session().get_service_model("ecr")
 OPERATIONS = sorted(set(RULES) & set(SERVICE.operation_names))  # an older botocore lacks some

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecr_provider.emulator import EcrEmulator, model
-from ecr_provider.emulator.rules import RULES, rule_of
-from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.rules.operations import RULES, rule_of
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921."
 SERVICE = botocore.session.get_session().get_service_model("ecr")

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from registry_client import RegistryClient
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.rules.pull_through import is_pull_through
+from ecr_provider.emulator.rules.pull_through_cache.cache import is_pull_through
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
 
 if TYPE_CHECKING:

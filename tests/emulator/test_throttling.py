@@ -11,9 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ecr_provider.emulator import EcrEmulator, Limits, Switches
+from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.rules.caller import Caller
-from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.samples import push, sample_image
 from ecr_provider.emulator.throttling import Throttle
 

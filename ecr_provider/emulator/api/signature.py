@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ecr_provider.emulator.rules.caller import DEFAULT_ACCOUNT, Caller
-from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, Caller
+from ecr_provider.emulator.errors import EcrError
 
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +"

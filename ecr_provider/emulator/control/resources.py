@@ -9,10 +9,10 @@ from typing import Any, get_type_hints
 
 from ecr_provider.emulator.agenda import Agenda
 from ecr_provider.emulator.control import values
-from ecr_provider.emulator.events import Event
+from ecr_provider.emulator.events.events import Event
 from ecr_provider.emulator.faults import Fault, Faults, Which
 from ecr_provider.emulator.journal import Journal
-from ecr_provider.emulator.log import Log
+from ecr_provider.emulator.numbered_log import Log
 from ecr_provider.emulator.rules.call import State
 from ecr_provider.emulator.scripts import Scans, from_json
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-from ecr_provider.emulator.connections import connection_uri
+from ecr_provider.emulator.airflow_connection import connection_uri
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT
 from ecr_provider.emulator.journal import Request
 from ecr_provider.emulator.page.html import Child, Markup, element
 from ecr_provider.emulator.rules import manifests
-from ecr_provider.emulator.rules.caller import DEFAULT_ACCOUNT
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.repositories import Repository
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.registry.request import Reply, Request
-from ecr_provider.emulator.rules.errors import EcrError
 
 
 def head(request: Request, name: str, digest: str) -> Reply:

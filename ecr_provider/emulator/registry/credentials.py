@@ -7,9 +7,9 @@ import binascii
 import json
 import re
 
-from ecr_provider.emulator.rules.caller import Caller
-from ecr_provider.emulator.rules.errors import EcrError
-from ecr_provider.emulator.signing import Signer
+from ecr_provider.emulator.caller import Caller
+from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.sealing import Sealer
 
 _USER = "AWS"
 
@@ -20,7 +20,7 @@ _HOST = re.compile(
 )
 
 
-def caller_of(authorization: str | None, now: float, signer: Signer) -> Caller:
+def caller_of(authorization: str | None, now: float, sealer: Sealer) -> Caller:
     """Read the ``Authorization`` header: Basic, with the authorization token as it is.
 
     Raises EcrError: ``MissingAuthenticationTokenException`` or ``UnrecognizedClientException``, to which the
@@ -28,7 +28,7 @@ def caller_of(authorization: str | None, now: float, signer: Signer) -> Caller:
     """
     if not authorization:
         raise EcrError("MissingAuthenticationTokenException", "Not Authorized")
-    grant = signer.unseal("registry password", _password(authorization))
+    grant = sealer.unseal("registry password", _password(authorization))
     if grant is None:
         raise EcrError("UnrecognizedClientException", "Not Authorized")
     granted = json.loads(grant)

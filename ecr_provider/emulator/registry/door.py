@@ -7,10 +7,10 @@ events show them), so that every rule, fault and limit is the same whichever way
 from __future__ import annotations
 
 from ecr_provider.emulator.dispatch import Dispatcher
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.registry import errors, routes
 from ecr_provider.emulator.registry.request import Reply, Request
-from ecr_provider.emulator.rules.errors import EcrError
-from ecr_provider.emulator.server import Handler
+from ecr_provider.emulator.serving.server import Handler
 
 _VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 

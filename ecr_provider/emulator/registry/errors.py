@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.errors import EcrError
 
 _MEANINGS: dict[str, tuple[int, str]] = {
     "AccessDeniedException": (403, "DENIED"),  # reported

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from ecr_provider.emulator.registry.request import Reply, Request
-from ecr_provider.emulator.rules import manifests, referrers
+from ecr_provider.emulator.rules import manifests
 from ecr_provider.emulator.rules.call import Answer
+from ecr_provider.emulator.rules.images import referrers
 
 _MOST_DIGITS = 9  # of a page's size
 _MOST_REFERRERS = 50  # on a page: ListImageReferrers has no larger ones

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.registry.request import Reply, Request
 from ecr_provider.emulator.rules import manifests
 from ecr_provider.emulator.rules.call import Answer
-from ecr_provider.emulator.rules.errors import EcrError
 
 _ENOUGH = 4 * 4 * 1024 * 1024 + 1  # bytes: no manifest that the model takes, of 4 Mi characters, has as many
 

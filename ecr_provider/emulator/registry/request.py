@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from ecr_provider.emulator.body import Body
-from ecr_provider.emulator.damage import Damage
 from ecr_provider.emulator.dispatch import Dispatcher, Exchange
+from ecr_provider.emulator.errors import ConnectionCutError
 from ecr_provider.emulator.registry import credentials
-from ecr_provider.emulator.rules import Rule
 from ecr_provider.emulator.rules.call import Answer
-from ecr_provider.emulator.rules.errors import ConnectionCutError
-from ecr_provider.emulator.server import Handler
+from ecr_provider.emulator.rules.operations import Rule
+from ecr_provider.emulator.serving.body import Body
+from ecr_provider.emulator.serving.damage import Damage
+from ecr_provider.emulator.serving.server import Handler
 from ecr_provider.emulator.settings import Switches
 
 
@@ -112,6 +112,6 @@ class Request:
     def _identify(self, exchange: Exchange) -> str:
         """Find out who calls, and return the account of the registry that is called."""
         state = self._dispatcher.state
-        caller = credentials.caller_of(self.headers.get("Authorization"), state.clock.now(), state.signer)
+        caller = credentials.caller_of(self.headers.get("Authorization"), state.clock.now(), state.sealer)
         registry_id, exchange.caller = credentials.registry_of(self.host, caller)
         return registry_id

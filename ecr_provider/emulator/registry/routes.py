@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import NoReturn
 from urllib.parse import unquote
 
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.registry import blobs, listings, manifests, uploads
 from ecr_provider.emulator.registry.request import Reply, Request
-from ecr_provider.emulator.rules import Rule
 from ecr_provider.emulator.rules.call import Call
-from ecr_provider.emulator.rules.errors import EcrError
+from ecr_provider.emulator.rules.operations import Rule
 
 Route = Callable[..., Reply]
 """Takes the request, and the variable parts of its path."""

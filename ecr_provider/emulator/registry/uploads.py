@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from ecr_provider.emulator.errors import ConnectionCutError, EcrError
 from ecr_provider.emulator.registry.request import Reply, Request
 from ecr_provider.emulator.rules import layers
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.errors import ConnectionCutError, EcrError, invalid_parameter
+from ecr_provider.emulator.rules.errors import invalid_parameter
 
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/.*)?")
 

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.clock import Clock
-from ecr_provider.emulator.events import Event, Events
+from ecr_provider.emulator.events.events import Event, Events
 from ecr_provider.emulator.rules import policies
-from ecr_provider.emulator.rules.caller import Caller
 from ecr_provider.emulator.rules.errors import access_denied, kms_key_unusable, repository_not_found
 from ecr_provider.emulator.scripts import Scans, Signings
+from ecr_provider.emulator.sealing import Sealer
 from ecr_provider.emulator.settings import Limits, Switches
-from ecr_provider.emulator.signing import Signer
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 from ecr_provider.emulator.store.store import Store
@@ -27,7 +27,7 @@ class State:
     """What outlasts a call: the store and the settings."""
 
     store: Store
-    signer: Signer
+    sealer: Sealer
     clock: Clock
     limits: Limits
     switches: Switches

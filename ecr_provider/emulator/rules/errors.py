@@ -1,4 +1,4 @@
-"""Every error this ECR answers with, and the words ECR uses for it.
+"""The errors that several operations share, and the words ECR uses for them.
 
 A text marked *reported* was seen in a real answer of Amazon ECR; the others are ours, since no record of the
 real words was found. Programs should look at the code, never at the text.
@@ -7,24 +7,8 @@ real words was found. Programs should look at the code, never at the text.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-SERVER_FAULTS = frozenset({"ServerException", "InternalFailure", "InternalServerError", "ServiceUnavailable"})
-
-
-class EcrError(Exception):
-    """An answer of ECR that is an error: ``{"__type": code, "message": …}`` and what else its shape has."""
-
-    def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status or (500 if code in SERVER_FAULTS else 400)
-        self.members = members
-
-
-class ConnectionCutError(Exception):
-    """Not an answer at all: the connection is closed instead (see ``faults``)."""
+from ecr_provider.emulator.errors import EcrError
 
 
 def throttled() -> EcrError:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
-from ecr_provider.emulator.downloads.addresses import Address
+from ecr_provider.emulator.download_addresses import Address
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules import errors
 from ecr_provider.emulator.rules.call import Answer, Call, is_permitted
-from ecr_provider.emulator.rules.creation_templates import repository_for_push
-from ecr_provider.emulator.rules.errors import EcrError
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
-from ecr_provider.emulator.rules.pull_through import is_pull_through, repository_for_layer
+from ecr_provider.emulator.rules.pull_through_cache.cache import is_pull_through, repository_for_layer
+from ecr_provider.emulator.rules.repositories.creation_templates import repository_for_push
 from ecr_provider.emulator.store.blobs import Source
 from ecr_provider.emulator.store.layers import Upload
 from ecr_provider.emulator.store.records import Records
@@ -84,7 +84,7 @@ def get_download_url_for_layer(call: Call) -> Answer:
     except EcrError:  # which this operation does not have
         raise errors.layer_inaccessible(digest, "the repository's KMS key cannot be used") from None
     address = Address(repository.account, repository.region, repository.name, digest)
-    url = call.state.download_origin + address.signed(call.now, call.state.signer)
+    url = call.state.download_origin + address.signed(call.now, call.state.sealer)
     return {"downloadUrl": url, "layerDigest": digest}
 
 

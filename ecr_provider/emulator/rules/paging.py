@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules.call import Call
-from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.rules.errors import invalid_parameter
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.settings import Setting
 
@@ -40,7 +41,7 @@ def position(call: Call) -> str:
     token = call.parameters.get("nextToken")
     if token is None:
         return ""
-    text = call.state.signer.unseal(_scope(call), token)
+    text = call.state.sealer.unseal(_scope(call), token)
     if text is None:
         raise invalid_parameter("NextToken", "Invalid next token provided")
     return text
@@ -48,7 +49,7 @@ def position(call: Call) -> str:
 
 def token(call: Call, after: str) -> str:
     """Make the token of the next page: opaque, and good for this listing only."""
-    return call.state.signer.seal(_scope(call), after)
+    return call.state.sealer.seal(_scope(call), after)
 
 
 def _scope(call: Call) -> str:

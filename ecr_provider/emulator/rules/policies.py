@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ecr_provider.emulator.rules.errors import EcrError, invalid_parameter
+from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.rules.errors import invalid_parameter
 
 _READ = {"Sid", "Effect", "Principal", "Action", "Resource"}
 

@@ -20,8 +20,8 @@ from real_clients import served
 from registry_client import RegistryClient, authorization_of, digest_of
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.body import Body
-from ecr_provider.emulator.rules.errors import ConnectionCutError, EcrError
+from ecr_provider.emulator.errors import ConnectionCutError, EcrError
+from ecr_provider.emulator.serving.body import Body
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient

@@ -1,0 +1,68 @@
+"""Keeping an image: one that was pushed, or a copy of one from another repository."""
+
+from __future__ import annotations
+
+from ecr_provider.emulator.rules import errors, manifests
+from ecr_provider.emulator.rules.call import Call
+from ecr_provider.emulator.rules.manifests import Manifest
+from ecr_provider.emulator.rules.repositories.mutability import is_immutable
+from ecr_provider.emulator.store.images import Image
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.repositories import Repository
+
+
+def keep(records: Records, repository: Repository, manifest: Manifest, size: int, now: float) -> Image:
+    """Add an image, and what it is made of, to a repository that has all of that."""
+    image_id = records.add_image(
+        repository,
+        manifest.raw,
+        digest=manifest.digest,
+        media_type=manifest.media_type,
+        artifact_media_type=manifest.artifact_media_type,
+        subject=manifest.subject,
+        size=size,
+        pushed_at=now,
+    )
+    records.add_layer_uses(repository, image_id, manifest.blobs)
+    records.add_children(repository, image_id, manifest.children)
+    image = records.image(repository, manifest.digest)
+    assert image is not None  # noqa: S101 - it was written just now
+    return image
+
+
+def copy(call: Call, records: Records, source: Repository, image: Image, destination: Repository) -> Image:
+    """Copy an image, and all that it names, into a repository; return it as it is there.
+
+    An image that is there already stays, and is restored if it was archived, as by a push.
+
+    Raises LimitExceededException if the repository is full.
+    """
+    if there := records.image(destination, image.digest):
+        return there if there.status(call.now) == "ACTIVE" else records.restore(there, call.now)
+    manifest = manifests.parse(records.manifest(image).decode(), image.media_type)
+    for child in filter(None, (records.image(source, digest) for digest in manifest.children)):
+        copy(call, records, source, child, destination)
+    _require_quota(call, records, destination)
+    for digest, _ in manifest.blobs:
+        records.add_layer(destination, digest, records.layer_size(source, digest) or 0)
+    return keep(records, destination, manifest, image.size, call.now)
+
+
+def place_tag(records: Records, repository: Repository, tag: str, image: Image) -> bool:
+    """Point a tag at a copied image; tell whether it does now.
+
+    It does not if it is immutable and points at another image: then the image goes without it (user guide,
+    "Private image replication", and likewise of pull through caches).
+    """
+    current = records.tagged_image(repository, tag)
+    if current is not None and current.digest != image.digest and is_immutable(repository, tag):
+        return False
+    records.set_tag(repository, tag, image.id)
+    return True
+
+
+def _require_quota(call: Call, records: Records, destination: Repository) -> None:
+    limit = call.state.limits.images_per_repository
+    now = records.repository(destination.account, destination.region, destination.name)
+    if now is not None and now.image_count >= limit:
+        raise errors.limit_exceeded("images per repository", limit)
