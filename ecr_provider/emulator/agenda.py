@@ -6,17 +6,19 @@ answered, so that a test which moved the clock sees the result at once, and othe
 
 from __future__ import annotations
 
+import sqlite3
 import traceback
 from threading import Event as Flag
 from threading import Thread
 from typing import Self
 
 from ecr_provider.emulator.caller import Caller
-from ecr_provider.emulator.events.events import Event
 from ecr_provider.emulator.rules.call import Call, State
 from ecr_provider.emulator.rules.operations import JOBS
+from ecr_provider.emulator.store.jobs import Job
 
 _MOMENT = 0.1  # seconds
+_PAUSE = 1.0  # seconds, after something went wrong
 
 
 class Agenda:
@@ -39,27 +41,36 @@ class Agenda:
         """Do all that is due, in the order in which it became due."""
         while self._state.store.records.next_job_at <= (now := self._state.clock.now()):
             try:
-                events = self._do_next(now)
-            except Exception:  # noqa: BLE001 - nobody waits for a job's answer, and it must not be met for ever
+                self._do_next(now)
+            except (OSError, sqlite3.Error):  # such as a full disk: the job stays, and is tried again
                 traceback.print_exc()
-                self._drop_next(now)
-            else:
-                self._state.events.publish(events)
+                return
 
-    def _do_next(self, now: float) -> list[Event]:
-        """Do the next job, if it is due, at the time that it was meant for; return its events."""
-        with self._state.store.transaction() as records:
-            job = records.take_job(now)
-            if job is None:
-                return []
-            call = Call(job.operation, Caller(job.account, job.region), job.parameters, self._state, job.due_at)
-            JOBS[job.operation](call)
-            return call.events
+    def _do_next(self, now: float) -> None:
+        """Do the next job, if it is due, at the time that it was meant for, and announce its events."""
+        job, call = None, None
+        try:
+            with self._state.store.transaction() as records:
+                if job := records.take_job(now):
+                    call = Call(job.operation, Caller(job.account, job.region), job.parameters, self._state, job.due_at)
+                    JOBS[job.operation](call)
+        except (OSError, sqlite3.Error):
+            raise
+        except Exception:  # noqa: BLE001 - nobody waits for a job's answer, and it must not be met for ever
+            traceback.print_exc()
+            if job:
+                self._drop(job)
+        else:
+            self._state.events.publish(call.events if call else ())
 
-    def _drop_next(self, now: float) -> None:
+    def _drop(self, job: Job) -> None:
         with self._state.store.transaction() as records:
-            records.take_job(now)
+            records.delete_job(job)
 
     def _watch(self) -> None:
         while not self._stopping.wait(_MOMENT):
-            self.run_due()
+            try:
+                self.run_due()
+            except Exception:  # noqa: BLE001 - a clock that fails once, say: the next look may be better
+                traceback.print_exc()
+                self._stopping.wait(_PAUSE)

@@ -177,3 +177,11 @@ def test_a_key_that_cannot_be_used(ecr: EcrEmulator, client: ECRClient) -> None:
     assert failure["failureCode"] == "KmsError"
     ecr.switches.unusable_kms_keys.clear()
     assert put(client, "shop/web", version(1)) == version(1).digest
+
+
+@pytest.mark.parametrize("annotations", [[1], "text", 5, {"a": 1}, {"a": None}])
+def test_annotations_are_texts(client: ECRClient, layers: str, annotations: Any) -> None:
+    """A referrer is listed with its annotations, which the model has as a map of strings."""
+    manifest = json.dumps(json.loads(version(0).text) | {"annotations": annotations})
+    with refused("InvalidParameterException"):
+        client.put_image(repositoryName=layers, imageManifest=manifest)

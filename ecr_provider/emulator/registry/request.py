@@ -11,12 +11,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from ecr_provider.emulator.dispatch import Dispatcher, Exchange
 from ecr_provider.emulator.errors import ConnectionCutError
 from ecr_provider.emulator.registry import credentials
-from ecr_provider.emulator.rules.call import Answer
+from ecr_provider.emulator.rules.call import Answer, State
 from ecr_provider.emulator.rules.operations import Rule
 from ecr_provider.emulator.serving.body import Body
 from ecr_provider.emulator.serving.damage import Damage
 from ecr_provider.emulator.serving.server import Handler
-from ecr_provider.emulator.settings import Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,9 @@ class Request:
         self._exchange = Exchange("registry", "")
 
     @property
-    def switches(self) -> Switches:
-        """What AWS leaves open."""
-        return self._dispatcher.state.switches
+    def state(self) -> State:
+        """What the calls are made on."""
+        return self._dispatcher.state
 
     # --- What is asked ---
 
@@ -72,7 +71,7 @@ class Request:
     @property
     def host(self) -> str:
         """The host that the client named, with the port."""
-        host: str = self.headers.get("Host", self._dispatcher.state.origin.removeprefix("http://"))
+        host: str = self.headers.get("Host", self.state.origin.removeprefix("http://"))
         return host
 
     def url(self, path: str, **query: str) -> str:
@@ -111,7 +110,7 @@ class Request:
 
     def _identify(self, exchange: Exchange) -> str:
         """Find out who calls, and return the account of the registry that is called."""
-        state = self._dispatcher.state
-        caller = credentials.caller_of(self.headers.get("Authorization"), state.clock.now(), state.sealer)
+        now, sealer = self.state.clock.now(), self.state.sealer
+        caller = credentials.caller_of(self.headers.get("Authorization"), now, sealer)
         registry_id, exchange.caller = credentials.registry_of(self.host, caller)
         return registry_id

@@ -9,6 +9,7 @@ from ecr_provider.emulator.registry.request import Reply, Request
 from ecr_provider.emulator.rules import layers
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.layers import Part
 
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/.*)?")
 
@@ -30,19 +31,20 @@ def append(request: Request, name: str, upload_id: str) -> Reply:
     ECR answers 201, where the specification has 202, and ``Range`` stays what it was after the first part
     (both reported, aws/containers-roadmap#2831).
     """
-    answer = _receive(request, name, upload_id)
-    return _under_way(request, name, upload_id, 201, answer["firstPart"])
+    part = _receive(request, name, upload_id)
+    return _under_way(request, name, upload_id, 201, part.after.first_part)
 
 
 def complete(request: Request, name: str, upload_id: str) -> Reply:
     """Take the last part, if there is one, and make the upload a blob. One that is there already is as good."""
-    if not request.body.at_end:
-        _receive(request, name, upload_id)
+    part = None if request.body.at_end else _receive(request, name, upload_id)
     digest = request.query.get("digest", "")
     try:
         request.call("CompleteLayerUpload", repositoryName=name, uploadId=upload_id, layerDigests=[digest])
-    except EcrError as error:
-        if error.code != "LayerAlreadyExistsException":
+    except (EcrError, ConnectionCutError) as error:
+        if not isinstance(error, EcrError) or error.code != "LayerAlreadyExistsException":
+            if part:  # the client will send it again
+                layers.take_back_layer_part(request.state, part)
             raise
     return _created(request, name, digest)
 
@@ -64,7 +66,7 @@ def _initiate(request: Request, name: str) -> str:
         upload_id: str = request.call("InitiateLayerUpload", repositoryName=name)["uploadId"]
     except EcrError as error:
         missing = error.code == "RepositoryNotFoundException"
-        if missing and request.switches.upload_to_missing_repository == "cut":
+        if missing and request.state.switches.upload_to_missing_repository == "cut":
             raise ConnectionCutError from error
         raise
     return upload_id
@@ -82,12 +84,13 @@ def _mount(request: Request, name: str, digest: str, source: str) -> bool:
     return True
 
 
-def _receive(request: Request, name: str, upload_id: str) -> Answer:
+def _receive(request: Request, name: str, upload_id: str) -> Part:
     def receive(call: Call) -> Answer:
         call.parameters.update(_announced(request.headers.get("Content-Range")))
         return layers.upload_layer_stream(call, request.read)
 
-    return request.perform("UploadLayerPart", receive, repositoryName=name, uploadId=upload_id)
+    part: Part = request.perform("UploadLayerPart", receive, repositoryName=name, uploadId=upload_id)["part"]
+    return part
 
 
 def _announced(content_range: str | None) -> dict[str, int]:

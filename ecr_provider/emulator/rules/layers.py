@@ -6,14 +6,14 @@ A layer, here as in the API, is any blob: an image's config too. Layers belong t
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
 from ecr_provider.emulator.download_addresses import Address
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules import errors
-from ecr_provider.emulator.rules.call import Answer, Call, is_permitted
+from ecr_provider.emulator.rules.call import Answer, Call, State, is_permitted
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
 from ecr_provider.emulator.rules.pull_through_cache.cache import is_pull_through, repository_for_layer
 from ecr_provider.emulator.rules.repositories.creation_templates import repository_for_push
@@ -21,6 +21,16 @@ from ecr_provider.emulator.store.blobs import Source
 from ecr_provider.emulator.store.layers import Upload
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that was received: the upload before and after it."""
+
+    repository: Repository
+    before: Upload
+    after: Upload
+
 
 # --- Asking --------------------------------------------------------------------------------------------------
 
@@ -53,13 +63,13 @@ def _availability(call: Call, records: Records, repository: Repository, digest: 
         if call.state.switches.absent_layer == "MissingLayerDigest":
             return _failure(digest, "MissingLayerDigest", "The layer does not exist")
         return {"layerDigest": digest, "layerAvailability": "UNAVAILABLE"}
-    uses = records.layer_uses(repository, digest)
-    archived = bool(uses) and all(image.status(call.now) != "ACTIVE" for image, _ in uses)
+    media_type = records.layer_media_type(repository, digest)  # as the image says that is made of it
+    available = media_type is None or records.is_layer_of_active_image(repository, digest, call.now)
     return {
         "layerDigest": digest,
-        "layerAvailability": "ARCHIVED" if archived else "AVAILABLE",
+        "layerAvailability": "AVAILABLE" if available else "ARCHIVED",
         "layerSize": size,
-        "mediaType": uses[0][1] if uses else None,  # as the image says that is made of it
+        "mediaType": media_type,
     }
 
 
@@ -74,11 +84,10 @@ def get_download_url_for_layer(call: Call) -> Answer:
         repository = repository_for_layer(call, records)
         if records.layer_size(repository, digest) is None:
             raise errors.layer_not_found(digest, repository.name, repository.account)
-        images = [image for image, _ in records.layer_uses(repository, digest)]
-    if not images:
-        raise errors.layer_inaccessible(digest, "it is not associated with an image")
-    if all(image.status(call.now) != "ACTIVE" for image in images):
-        raise errors.layer_inaccessible(digest, "its images are archived")
+        if records.layer_media_type(repository, digest) is None:
+            raise errors.layer_inaccessible(digest, "it is not associated with an image")
+        if not records.is_layer_of_active_image(repository, digest, call.now):
+            raise errors.layer_inaccessible(digest, "its images are archived")
     try:
         call.require_key(repository)
     except EcrError:  # which this operation does not have
@@ -103,24 +112,34 @@ def initiate_layer_upload(call: Call) -> Answer:
 
 def upload_layer_part(call: Call) -> Answer:
     """UploadLayerPart: the next bytes of an upload, first and last byte counted from 0 and inclusive."""
-    _, upload = _receive(call, BytesIO(call.parameters["layerPartBlob"]).readinto)
-    return _upload_answer(call, lastByteReceived=upload.received - 1)
+    part = _receive(call, BytesIO(call.parameters["layerPartBlob"]).readinto)
+    return _upload_answer(call, lastByteReceived=part.after.received - 1)
 
 
 def upload_layer_stream(call: Call, source: Source) -> Answer:
     """UploadLayerPart as the registry's HTTP API has it: all that a request brings is one part.
 
     Without ``partFirstByte`` it goes on where the upload is, without ``partLastByte`` it is of any length.
-    ``firstPart`` is the size of the upload's first part. A part that breaks off, or is refused, does not count.
+    ``part`` of the answer is what came. A part that breaks off, or is refused, does not count.
     """
-    first, upload = _receive(call, source)
-    last = upload.received - 1
-    call.parameters.update(partFirstByte=first, partLastByte=last)  # for the journal
-    return _upload_answer(call, lastByteReceived=last, firstPart=upload.first_part)
+    part = _receive(call, source)
+    last = part.after.received - 1
+    call.parameters.update(partFirstByte=part.before.received, partLastByte=last)  # for the journal
+    return _upload_answer(call, lastByteReceived=last, part=part)
 
 
-def _receive(call: Call, source: Source) -> tuple[int, Upload]:
-    """Append a part to its upload; return the part's first byte, and the upload as it is then.
+def take_back_layer_part(state: State, part: Part) -> None:
+    """Forget a part again, unless the upload has gone on since.
+
+    A PUT brings the last part and completes the upload. If that is refused, the client will send all of it again.
+    """
+    with state.store.upload_lock(part.after.id), state.store.transaction() as records:
+        if records.upload(part.repository, part.after.id) == part.after:
+            records.set_upload(part.before)
+
+
+def _receive(call: Call, source: Source) -> Part:
+    """Append a part to its upload.
 
     The bytes are written outside of any transaction: however long they take, others' calls go on.
     """
@@ -139,7 +158,7 @@ def _receive(call: Call, source: Source) -> tuple[int, Upload]:
             repository, upload = _upload(call, records)  # deleted meanwhile, perhaps
             if size:
                 records.add_part(upload, size, limits.smallest_layer_part)
-            return first, _upload(call, records)[1]
+            return Part(repository, upload, _upload(call, records)[1])
 
 
 def _limited(source: Source, received: int, limit: int) -> Source:
@@ -201,10 +220,8 @@ def complete_layer_upload(call: Call) -> Answer:
         digest = store.blobs.digest(upload_id, upload.received)
         _check_digests(digest, call.parameters["layerDigests"])
         store.blobs.keep(upload_id, digest)
-        try:
-            added = _add_layer(call, upload, digest)
-        finally:
-            store.blobs.discard(upload_id)
+        added = _add_layer(call, upload, digest)
+        store.blobs.discard(upload_id)
     if not added:
         raise EcrError(
             "LayerAlreadyExistsException",
@@ -295,5 +312,5 @@ def _may_mount(call: Call, records: Records, source: Repository, destination: Re
         and source.encryption == destination.encryption
         and not is_pull_through(records, source)
         and is_permitted(records, call.caller.account, "ecr:GetDownloadUrlForLayer", source)
-        and bool(records.layer_uses(source, call.parameters["layerDigest"]))
+        and records.layer_media_type(source, call.parameters["layerDigest"]) is not None
     )

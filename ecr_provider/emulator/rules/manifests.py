@@ -85,6 +85,8 @@ def _load(text: str) -> dict[str, Any]:
         raise invalid_manifest() from None
     if not isinstance(document, dict):
         raise invalid_manifest()
+    annotations = document.get("annotations", {})
+    _require(isinstance(annotations, dict) and all(isinstance(value, str) for value in annotations.values()))
     return document
 
 

@@ -28,6 +28,7 @@ CREATE TABLE images (
     manifest BLOB NOT NULL,                    -- the very bytes that were put
     UNIQUE (repository, digest)
 );
+CREATE INDEX images_in_order ON images (repository, id);  -- as they are listed
 
 CREATE INDEX referrers ON images (repository, subject, id) WHERE subject IS NOT NULL;
 

@@ -27,6 +27,7 @@ CREATE INDEX jobs_by_time ON jobs (due_at, id);
 class Job:
     """A call that the registry will make to itself."""
 
+    id: int
     due_at: float
     operation: str
     account: str
@@ -55,11 +56,16 @@ class JobRows(Rows):
     def take_job(self, now: float) -> Job | None:
         """Remove the job that has been due for longest, and return it."""
         row = self._execute(
-            "SELECT due_at, operation, account, region, parameters, id FROM jobs ORDER BY due_at, id LIMIT 1"
+            "SELECT id, due_at, operation, account, region, parameters FROM jobs ORDER BY due_at, id LIMIT 1"
         ).fetchone()
-        self.next_job_at = row[0] if row else math.inf
-        if row is None or row[0] > now:
+        self.next_job_at = row[1] if row else math.inf
+        if self.next_job_at > now:
             return None
-        due_at, operation, account, region, parameters, number = row
-        self._execute("DELETE FROM jobs WHERE id = ?", (number,))
-        return Job(due_at, operation, account, region, json.loads(parameters))
+        number, due_at, operation, account, region, parameters = row
+        job = Job(number, due_at, operation, account, region, json.loads(parameters))
+        self.delete_job(job)
+        return job
+
+    def delete_job(self, job: Job) -> None:
+        """Forget a job."""
+        self._execute("DELETE FROM jobs WHERE id = ?", (job.id,))

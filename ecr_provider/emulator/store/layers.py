@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.repositories import Repository
 from ecr_provider.emulator.store.rows import Rows
 
@@ -79,16 +78,23 @@ class LayerRows(Rows):
             [(repository.id, digest, image, media_type) for digest, media_type in blobs],
         )
 
-    def layer_uses(self, repository: Repository, digest: str) -> list[tuple[Image, str]]:
-        """List the images made of a layer, each with the media type it gives the layer."""
-        rows = self._execute(
-            "SELECT images.id, images.repository, images.digest, images.media_type, artifact_media_type, subject,"
-            " size, pushed_at, pulled_at, archived, archived_at, activated_at, layer_uses.media_type"
-            " FROM layer_uses JOIN images ON images.id = image"
-            " WHERE layer_uses.repository = ? AND layer_uses.digest = ? ORDER BY image",
+    def layer_media_type(self, repository: Repository, digest: str) -> str | None:
+        """Return what the first image that is made of a layer calls it, or None if none is."""
+        row = self._execute(
+            "SELECT media_type FROM layer_uses WHERE repository = ? AND digest = ? ORDER BY image LIMIT 1",
             (repository.id, digest),
-        )
-        return [(Image(*row[:-1]), row[-1]) for row in rows]
+        ).fetchone()
+        return row[0] if row else None
+
+    def is_layer_of_active_image(self, repository: Repository, digest: str, now: float) -> bool:
+        """Tell whether an image is made of a layer that can be pulled at this time."""
+        row = self._execute(
+            "SELECT 1 FROM layer_uses JOIN images ON images.id = image"
+            " WHERE layer_uses.repository = ? AND layer_uses.digest = ?"
+            " AND NOT archived AND IFNULL(activated_at, 0) <= ? LIMIT 1",
+            (repository.id, digest, now),
+        ).fetchone()
+        return row is not None
 
     # --- Uploads ---
 
@@ -110,6 +116,14 @@ class LayerRows(Rows):
             " first_part = CASE parts WHEN 0 THEN :size ELSE first_part END,"
             " has_small_part = has_small_part OR (parts > 0 AND last_part < :smallest) WHERE id = :id",
             {"id": upload.id, "size": size, "smallest": smallest},
+        )
+
+    def set_upload(self, upload: Upload) -> None:
+        """Set an upload to what it was at another time."""
+        self._execute(
+            "UPDATE uploads SET received = ?, parts = ?, first_part = ?, last_part = ?, has_small_part = ?"
+            " WHERE id = ?",
+            (upload.received, upload.parts, upload.first_part, upload.last_part, upload.has_small_part, upload.id),
         )
 
     def delete_upload(self, upload: Upload) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -317,3 +319,42 @@ def test_no_mount_from_a_pull_through_cache(ecr: EcrEmulator, client: ECRClient,
     client.create_repository(repositoryName="shop/other")
     assert registry.ask("GET", "/v2/cache/web/manifests/v1").status == 200
     assert mount(registry, "shop/other", next(iter(sample_image().blobs)), "cache/web").status == 202
+
+
+# --- Refused at the end ---
+
+
+def test_a_layer_that_is_refused_can_be_sent_again(ecr: EcrEmulator, registry: RegistryClient, web: str) -> None:
+    """A refused PUT has not eaten the body that came with it."""
+    address, layer = registry.begin(web), b"x" * 6_000_000
+    complete = f"{address}?digest={digest_of(layer)}"
+    assert registry.ask("PUT", f"{address}?digest={ABSENT}", layer).error[:2] == (400, "DIGEST_INVALID")
+    ecr.faults.fail("CompleteLayerUpload")
+    assert registry.ask("PUT", complete, layer).status == 429
+    ecr.faults.cut("CompleteLayerUpload")
+    with pytest.raises(http.client.RemoteDisconnected):
+        registry.ask("PUT", complete, layer)
+    assert registry.ask("PUT", complete, layer).status == 201
+    assert registry.ask("HEAD", f"/v2/{web}/blobs/{digest_of(layer)}").headers["Content-Length"] == "6000000"
+
+
+def test_what_came_before_a_refused_end_counts(registry: RegistryClient, web: str) -> None:
+    address, first, last = registry.begin(web), b"x" * 5 * 1024 * 1024, b"last"
+    registry.ask("PATCH", address, first)
+    assert registry.ask("PUT", f"{address}?digest={ABSENT}", last).status == 400
+    assert registry.ask("GET", address).headers["Range"] == f"0-{len(first) - 1}"
+    assert registry.ask("PUT", f"{address}?digest={digest_of(first + last)}", last).status == 201
+
+
+def test_a_layer_that_could_not_be_recorded_can_be_completed_later(tmp_path: Path) -> None:
+    with EcrEmulator(tmp_path) as ecr, closing(sqlite3.connect(tmp_path / "ecr.sqlite3")) as database:
+        ecr.client().create_repository(repositoryName="shop/web")
+        registry = RegistryClient.of(ecr)
+        address = registry.begin("shop/web")
+        registry.ask("PATCH", address, LAYER)
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON layers BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        assert registry.ask("PUT", f"{address}?digest={digest_of(LAYER)}").status == 500
+        database.execute("DROP TRIGGER full")
+        assert registry.ask("PUT", f"{address}?digest={digest_of(LAYER)}").status == 201
+        assert registry.ask("HEAD", f"/v2/shop/web/blobs/{digest_of(LAYER)}").status == 200
+        registry.close()
