@@ -182,6 +182,21 @@ def test_a_policy_is_applied_a_day_later_and_daily(ecr: EcrEmulator, client: ECR
     assert client.get_lifecycle_policy(repositoryName=web)["lastEvaluatedAt"] > evaluated
 
 
+@pytest.mark.timeout(30)  # seconds, for 180,000 days
+def test_centuries_pass_at_once(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
+    """Each image goes on its day, though nobody looks in between; days on which there is nothing to do cost nothing."""
+    (first,) = push_versions(client, "first")
+    put(client, older(90))
+    began = ecr.events[-1].time
+    ecr.advance(30 * DAY)
+    second = push(client, web, sample_image(("linux/amd64",), files={"name": b"second"}), "second")
+    ecr.advance(500 * 365 * DAY)
+    deleted = {e.detail["image-digest"]: e.time for e in ecr.events if e.detail.get("action-type") == "DELETE"}
+    assert {digest: round((when - began) / DAY) for digest, when in deleted.items()} == {first: 90, second: 121}
+    evaluated = client.get_lifecycle_policy(repositoryName=web)["lastEvaluatedAt"].timestamp()
+    assert evaluated > began + (500 * 365 + 28) * DAY
+
+
 def test_a_policy_that_is_gone_does_nothing(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     found = set(push_versions(client, None, None))
     put(client, POLICY)

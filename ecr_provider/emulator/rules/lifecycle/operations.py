@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ecr_provider.emulator.rules import errors, paging
@@ -147,10 +149,10 @@ def _summary(results: list[dict[str, Any]]) -> Answer:
 # --- Applying it ---------------------------------------------------------------------------------------------
 
 
-def _apply_later(call: Call, repository: Repository, put_at: float) -> None:
+def _apply_later(call: Call, repository: Repository, put_at: float, days: int = 1) -> None:
     parameters = {"repositoryName": repository.name, "putAt": put_at}
     account, region = repository.account, repository.region
-    call.later(_DAY, "ApplyLifecyclePolicy", parameters, account=account, region=region)
+    call.later(days * _DAY, "ApplyLifecyclePolicy", parameters, account=account, region=region)
 
 
 def apply_lifecycle_policy(call: Call) -> Answer:
@@ -164,8 +166,23 @@ def apply_lifecycle_policy(call: Call) -> Answer:
         if repository and policy and policy.put_at == call.parameters["putAt"]:
             _apply(call, records, repository, policy)
             records.set_lifecycle_evaluated(repository, call.now)
-            _apply_later(call, repository, policy.put_at)
+            _apply_later(call, repository, policy.put_at, _days_to_next(call, records, repository, policy))
     return {}
+
+
+def _days_to_next(call: Call, records: Records, repository: Repository, policy: LifecyclePolicy) -> int:
+    """Return after how many days to apply a policy again: one, unless the clock was moved over more.
+
+    Then it is the first day on which there is something to do, or else the last. On all days after the first there
+    is, since images only grow older.
+    """
+    passed = int((call.state.clock.now() - call.now) // _DAY)
+    candidates = _candidates(call, records, repository) if passed > 1 else []
+
+    def is_busy(day: int) -> bool:
+        return bool(_actions(replace(call, now=call.now + day * _DAY), policy, candidates))
+
+    return 1 + bisect_left(range(1, passed), x=True, key=is_busy)
 
 
 def _candidates(call: Call, records: Records, repository: Repository) -> list[Candidate]:
@@ -175,12 +192,16 @@ def _candidates(call: Call, records: Records, repository: Repository) -> list[Ca
 
 
 def _apply(call: Call, records: Records, repository: Repository, policy: LifecyclePolicy) -> None:
-    candidates = _candidates(call, records, repository)
+    for candidate, action in _actions(call, policy, _candidates(call, records, repository)):
+        _ACTIONS[action](call, records, repository, candidate)
+
+
+def _actions(call: Call, policy: LifecyclePolicy, candidates: list[Candidate]) -> list[tuple[Candidate, str]]:
+    """List what becomes of which images at this time."""
     found = evaluate(parse_policy(policy.policy), candidates, call.now)
     actions = {candidate.image.digest: (candidate, rule.action) for candidate, rule in found}
     actions |= {candidate.image.digest: (candidate, action) for candidate, action in _forsaken(call, candidates)}
-    for candidate, action in actions.values():
-        _ACTIONS[action](call, records, repository, candidate)
+    return list(actions.values())
 
 
 def _expire(call: Call, records: Records, repository: Repository, candidate: Candidate) -> None:
