@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 
 from benchmarks.report import Figure
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -94,11 +95,16 @@ def _round(directory: Path) -> dict[str, dict[str, float]]:
 def _in_and_out(server: _Server, directory: Path) -> dict[str, float]:
     image, copy = f"oci:{directory / 'image'}", f"oci:{directory / 'copy'}"
     reference = f"docker://{server.host}/{_REPOSITORY}:v1"
-    login = [f"--{{}}-creds={server.credentials}"] if server.credentials else []
-    into = _skopeo(image, reference, "--dest-tls-verify=false", *(each.format("dest") for each in login))
-    out = _skopeo(reference, copy, "--src-tls-verify=false", *(each.format("src") for each in login))
+    into = _skopeo(image, reference, *_access(server, "dest"))
+    out = _skopeo(reference, copy, *_access(server, "src"))
     shutil.rmtree(directory / "copy")
     return {"in": into, "out": out}
+
+
+def _access(server: _Server, side: str) -> list[str]:
+    """Return skopeo's options of the side that the server is on."""
+    plain = [f"--{side}-tls-verify=false"]
+    return [*plain, f"--{side}-creds={server.credentials}"] if server.credentials else plain
 
 
 def _skopeo(source: str, target: str, *options: str) -> float:
@@ -231,8 +237,6 @@ def _put_images() -> float:
 
     boto3 takes several times as long to make a call as the server to answer it, so the calls are made without it.
     """
-    from ecr_provider.emulator.samples import push, sample_image
-
     with tempfile.TemporaryDirectory(prefix="ecr-bench-") as name, _emulator(Path(name) / "data") as server:
         image = sample_image(("linux/amd64",))
         push(_client(server.host), _REPOSITORY, image)

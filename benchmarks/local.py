@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -39,7 +38,7 @@ class LocalEcr:
         self._process.join()
 
     def ask(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Run a function of a module in the other process, on the ``EcrEmulator`` there, and return its answer."""
+        """Run a module's function, or a method, on the ``EcrEmulator`` in the other process; return its answer."""
         self._pipe.send((function, arguments))
         answer: _T = self._pipe.recv()
         return answer
@@ -74,10 +73,9 @@ def airflow_on(ecr: LocalEcr) -> Iterator[None]:
 
     Its log is written as a task's is, and then thrown away.
     """
-    extra = {"region_name": "us-east-1", "endpoint_url": ecr.ask(endpoint_url)}
-    connection = {"conn_type": "aws", "login": "123456789012", "password": "emulator", "extra": extra}
+    connection = {"AIRFLOW_CONN_AWS_DEFAULT": ecr.ask(EcrEmulator.airflow_connection_uri)}
     with tempfile.TemporaryDirectory(prefix="ecr-bench-") as home, Path(os.devnull).open("wb") as nowhere:
-        os.environ |= airflow_settings(Path(home)) | {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
+        os.environ |= airflow_settings(Path(home)) | connection
         from airflow.sdk.log import configure_logging
 
         configure_logging(json_output=True, output=nowhere, sending_to_supervisor=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ecr_provider.emulator import EcrEmulator
@@ -32,11 +31,9 @@ def push_builds(ecr: EcrEmulator) -> str:
 
 def airflow_settings(home: Path, ecr: EcrEmulator) -> dict[str, str]:
     """Return the environment of an Airflow in ``home`` whose connection aws_default is the local ECR."""
-    extra = {"region_name": "us-east-1", "endpoint_url": ecr.endpoint_url}
-    connection = {"conn_type": "aws", "login": "123456789012", "password": "emulator", "extra": extra}
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_AWS_DEFAULT": ecr.airflow_connection_uri(),
     }

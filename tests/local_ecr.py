@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.loaders import Loader
@@ -18,8 +20,28 @@ REPOSITORY = "shop/web"
 
 def needs(operation: str) -> pytest.MarkDecorator:
     """Skip a test where botocore is older than an operation of ECR's."""
-    operations = Loader().load_service_model("ecr", "service-2")["operations"]
-    return pytest.mark.skipif(operation not in operations, reason=f"this botocore is older than {operation}")
+    return _skip_unless(operation, supports(operation))
+
+
+def needs_member(shape: str, member: str) -> pytest.MarkDecorator:
+    """Skip a test where botocore is older than a member of one of ECR's structures, or a value of an enumeration."""
+    described = _model()["shapes"][shape]
+    return _skip_unless(f"{shape}.{member}", member in described.get("members", described.get("enum")))
+
+
+def supports(operation: str) -> bool:
+    """Tell whether botocore knows an operation of ECR's."""
+    return operation in _model()["operations"]
+
+
+def _skip_unless(what: str, known: bool) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not known, reason=f"this botocore is older than {what}")
+
+
+@cache
+def _model() -> dict[str, Any]:
+    model: dict[str, Any] = Loader().load_service_model("ecr", "service-2")
+    return model
 
 
 needs_archives = needs("UpdateImageStorageClass")

@@ -1,4 +1,4 @@
-"""The clients that people use with ECR, and the emulator as a server that they find by its address."""
+"""The clients that people use with ECR, and images in the folders that they read and write."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -33,21 +31,6 @@ def run(*command: str, fails: bool = False, given: str = "", env: Mapping[str, s
     )
     assert bool(done.returncode) is fails, done.stderr
     return done.stderr if fails else done.stdout
-
-
-@contextmanager
-def served(data_dir: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the emulator as a process of its own; yield it, and its address. It is killed in the end."""
-    command = [sys.executable, "-m", "ecr_provider.emulator", "--port", "0"]
-    if data_dir is not None:
-        command += ["--data-dir", str(data_dir)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        line = process.stdout.readline()
-        try:
-            yield process, next(word for word in line.split() if word.startswith("http://"))
-        finally:
-            process.kill()
 
 
 # --- Images in folders ---

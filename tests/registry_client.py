@@ -1,16 +1,13 @@
-"""A client of the registry's HTTP API that hides nothing: what a test says is sent, and what comes back is shown."""
+"""A client of the registry's HTTP API."""
 
 from __future__ import annotations
 
 import base64
-import http.client
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
-from http.client import HTTPMessage
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self
+
+from http_connection import Answer, Connection
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, SampleManifest
@@ -34,39 +31,12 @@ def credentials_of(client: ECRClient) -> str:
     return base64.b64decode(authorization_of(client).removeprefix("Basic ")).decode()
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer as it came."""
-
-    status: int
-    headers: HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def error(self) -> tuple[int, str, str]:
-        """The status, and the code and the message of the one error."""
-        (error,) = self.json["errors"]
-        return self.status, error["code"], error["message"]
-
-    @property
-    def next(self) -> str:
-        """What ``Link`` says is the next page."""
-        address, _, relation = self.headers["Link"].partition("; ")
-        assert relation == 'rel="next"'
-        return str(address.strip("<>"))
-
-
-class RegistryClient:
-    """One kept-alive connection, with the credentials of an account."""
+class RegistryClient(Connection):
+    """A connection to the registry, with the credentials of an account."""
 
     def __init__(self, endpoint_url: str, authorization: str) -> None:
+        super().__init__(endpoint_url)
         self.authorization = authorization
-        self.host = endpoint_url.removeprefix("http://")
-        self._connection = http.client.HTTPConnection(self.host, timeout=10)
 
     @classmethod
     def of(cls, ecr: EcrEmulator, account_id: str = "123456789012", region_name: str = "us-east-1") -> Self:
@@ -78,15 +48,7 @@ class RegistryClient:
     ) -> Answer:
         """Send a request to a path or an address. A header's ``_`` is a ``-``, and None leaves it out."""
         sent = {"Authorization": self.authorization} | {name.replace("_", "-"): text for name, text in headers.items()}
-        parts = urlsplit(address)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        given = {name: text for name, text in sent.items() if text is not None}
-        self._connection.request(method, target, body, given, encode_chunked=True)
-        response = self._connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
-
-    def close(self) -> None:
-        self._connection.close()
+        return self.send(method, address, body, {name: text for name, text in sent.items() if text is not None})
 
     # --- Whole tasks ---
 

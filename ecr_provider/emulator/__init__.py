@@ -12,36 +12,44 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ecr_provider.emulator.emulator import EcrEmulator
     from ecr_provider.emulator.events.events import Event
-    from ecr_provider.emulator.faults import Faults
+    from ecr_provider.emulator.faults import Fault, Faults, Which
     from ecr_provider.emulator.journal import Request
-    from ecr_provider.emulator.scripts import Finding, ScanStep, SigningStep
+    from ecr_provider.emulator.scripts import Finding, Scans, ScanStep, Signings, SigningStep
     from ecr_provider.emulator.settings import Limits, Switches
     from ecr_provider.emulator.store.store import StoreError
 
 __all__ = [
     "EcrEmulator",
     "Event",
+    "Fault",
     "Faults",
     "Finding",
     "Limits",
     "Request",
     "ScanStep",
+    "Scans",
     "SigningStep",
+    "Signings",
     "StoreError",
     "Switches",
+    "Which",
 ]
 
 _HOMES = {
     "EcrEmulator": "emulator",
     "Event": "events.events",
+    "Fault": "faults",
     "Faults": "faults",
     "Finding": "scripts",
     "Limits": "settings",
     "Request": "journal",
     "ScanStep": "scripts",
+    "Scans": "scripts",
     "SigningStep": "scripts",
+    "Signings": "scripts",
     "StoreError": "store.store",
     "Switches": "settings",
+    "Which": "faults",
 }
 
 

@@ -37,6 +37,11 @@ class Agenda:
         self._stopping.set()
         self._thread.join()
 
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward, and do what became due."""
+        self._state.clock.advance(seconds)
+        self.run_due()
+
     def run_due(self) -> None:
         """Do all that is due, in the order in which it became due."""
         while self._state.store.records.next_job_at <= (now := self._state.clock.now()):

@@ -21,7 +21,7 @@ from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.journal import Endpoint, Journal, Request
 from ecr_provider.emulator.rules.call import Answer, Call, State
 from ecr_provider.emulator.rules.operations import Rule, rule_of
-from ecr_provider.emulator.serving.damage import Damage
+from ecr_provider.emulator.serving.damage import UNHARMED, Damage
 from ecr_provider.emulator.throttling import Throttle
 
 _CUT = "ConnectionCut"  # what the journal says of a request whose answer did not arrive
@@ -35,7 +35,7 @@ class Exchange:
     operation: str
     caller: Caller = field(default_factory=lambda: Caller("", ""))
     parameters: dict[str, Any] = field(default_factory=dict)
-    damage: Damage | None = None
+    damage: Damage = UNHARMED
     """What a fault wants to become of a body: known once the rule is carried out, and up to the door to do."""
 
 
@@ -60,7 +60,7 @@ class Dispatcher:
         begun = self.state.clock.now()
         try:
             yield
-            if exchange.damage and exchange.damage.kind == "cut":
+            if exchange.damage.kind == "cut":
                 error_code = _CUT
         except EcrError as error:
             error_code = error.code

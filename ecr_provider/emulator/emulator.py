@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -17,7 +18,7 @@ from botocore.config import Config
 from ecr_provider.emulator.agenda import Agenda
 from ecr_provider.emulator.airflow_connection import connection_uri
 from ecr_provider.emulator.api.door import Api
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, DEFAULT_REGION, require_region_and_account
 from ecr_provider.emulator.clock import Clock
 from ecr_provider.emulator.control.door import PREFIX, Control
 from ecr_provider.emulator.control.resources import resources
@@ -27,14 +28,13 @@ from ecr_provider.emulator.events.delivery import Delivery
 from ecr_provider.emulator.events.events import Event, Events
 from ecr_provider.emulator.events.sinks import sink_at
 from ecr_provider.emulator.faults import Faults
-from ecr_provider.emulator.front import Door, FrontHandler
 from ecr_provider.emulator.journal import Journal, Request
 from ecr_provider.emulator.page.door import Page, is_page
 from ecr_provider.emulator.registry.door import Registry
 from ecr_provider.emulator.rules.call import State
 from ecr_provider.emulator.scripts import Scans, Signings
 from ecr_provider.emulator.sealing import Sealer
-from ecr_provider.emulator.serving.server import Server
+from ecr_provider.emulator.serving.server import Door, Server
 from ecr_provider.emulator.settings import Limits, Switches
 from ecr_provider.emulator.store.store import Store
 
@@ -44,8 +44,18 @@ if TYPE_CHECKING:
 _CLIENT_LOCK = Lock()  # a boto3 session makes one client at a time
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What there is while the emulator runs."""
+
+    endpoint_url: str
+    agenda: Agenda
+    stack: ExitStack
+    """Ends all of it."""
+
+
 class EcrEmulator:
-    """A local Amazon ECR: the JSON API, and the origin that layers are downloaded from.
+    """A local Amazon ECR: the JSON API, the registry, the origin that layers are downloaded from, and a page.
 
     ::
 
@@ -56,15 +66,16 @@ class EcrEmulator:
     Accounts and Regions need no set-up: an access key id of 12 digits is the account, any other means
     123456789012, and the Region is the one the request is signed for. Signatures are not verified.
 
-    A browser shows what is inside, at ``endpoint_url``. Programs of other processes can look at the requests and
-    the events, tell faults, move the clock and change settings: ``GET /_emulator`` says how.
+    All but the downloads is at ``endpoint_url``: the API for boto3; the registry, below ``/v2/``, for skopeo and its
+    like; and in a browser, the page, which shows what is inside. Other processes can look at the requests and the
+    events, add faults, script scans, move the clock and change settings: ``GET /_emulator`` says how.
 
     :param data_dir: where to keep everything across restarts; by default it is gone at ``stop``.
     :param port: the port to listen on; 0 picks a free one.
-    :param clock: tells the time in epoch seconds, instead of ``time.time``.
+    :param clock: returns the time in epoch seconds, instead of ``time.time``.
     :param host: the address to listen on; loopback only.
     :param limits: quotas; may be changed while the emulator runs.
-    :param switches: what AWS leaves open; may be changed while the emulator runs.
+    :param switches: how ECR behaves; may be changed while the emulator runs.
     :param events_to: where EventBridge's events go, as they happen: the URL of an SQS queue, of AWS's or of a
         stand-in; an ``http://`` URL on loopback, which gets a POST of each; or a file, which gets a line of each.
     :param keep_requests: how many of the last requests and events to remember.
@@ -76,8 +87,8 @@ class EcrEmulator:
         self,
         data_dir: str | Path | None = None,
         port: int = 0,
-        clock: Callable[[], float] | None = None,
         *,
+        clock: Callable[[], float] | None = None,
         host: str = "127.0.0.1",
         limits: Limits | None = None,
         switches: Switches | None = None,
@@ -85,10 +96,15 @@ class EcrEmulator:
         keep_requests: int = 100_000,
     ) -> None:
         self.faults = Faults()
+        """What is to go wrong."""
         self.scans = Scans()
+        """What scans find."""
         self.signings = Signings()
+        """What becomes of signing."""
         self.limits = limits or Limits()
+        """ECR's quotas."""
         self.switches = switches or Switches()
+        """How ECR behaves."""
         self._data_dir = Path(data_dir) if data_dir is not None else None
         self._address = (host, port)
         self._clock = Clock(clock)
@@ -96,8 +112,7 @@ class EcrEmulator:
         self._events = Events(keep_requests)
         self._sinks = {os.fspath(address): sink_at(address) for address in events_to}
         self._clients: list[ECRClient] = []
-        self._endpoint_url = ""
-        self._running: ExitStack | None = None
+        self._running: _Running | None = None
 
     # --- Life ---
 
@@ -108,15 +123,15 @@ class EcrEmulator:
         """
         if self._running is None:
             with ExitStack() as stack:
-                self._endpoint_url = self._serve(stack)
-                self._running = stack.pop_all()
+                endpoint_url, agenda = self._serve(stack)
+                self._running = _Running(endpoint_url, agenda, stack.pop_all())
         return self
 
     def stop(self) -> None:
         """Finish the answers under way and stop, if it serves. Clients made by ``client`` are closed."""
         if self._running is not None:
             running, self._running = self._running, None
-            running.close()
+            running.stack.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -126,8 +141,8 @@ class EcrEmulator:
     ) -> None:
         self.stop()
 
-    def _serve(self, stack: ExitStack) -> str:
-        """Open the store and both origins; return the API's."""
+    def _serve(self, stack: ExitStack) -> tuple[str, Agenda]:
+        """Open the store and both origins; return the API's, and what is done by itself."""
         host, port = self._address
         store = stack.enter_context(closing(Store(self._data_dir)))
         sealer = Sealer(store.secret)
@@ -143,15 +158,15 @@ class EcrEmulator:
         )
         agenda = Agenda(state)
         dispatcher = Dispatcher(state, agenda, self.faults, self._journal)
-        downloads = Server(host, 0, partial(FrontHandler, {"": Downloads(dispatcher).answer}))
-        front = Server(host, port, partial(FrontHandler, self._doors(dispatcher, agenda)))
+        downloads = Server(host, 0, {"": Downloads(dispatcher).answer})
+        front = Server(host, port, self._doors(dispatcher, agenda))
         state.origin, state.download_origin = front.origin, downloads.origin
         self._deliver_events(stack)
-        self._agenda = stack.enter_context(agenda)
+        stack.enter_context(agenda)
         stack.enter_context(downloads)
         stack.enter_context(front)
         stack.callback(self._close_clients)
-        return front.origin
+        return front.origin, agenda
 
     def _doors(self, dispatcher: Dispatcher, agenda: Agenda) -> Mapping[str, Door]:
         """Make all that answers at the API's origin."""
@@ -176,10 +191,14 @@ class EcrEmulator:
         """The address of the API, such as ``http://127.0.0.1:5555``."""
         if self._running is None:
             raise RuntimeError("the emulator is not running: start() it, or use it in a with statement")
-        return self._endpoint_url
+        return self._running.endpoint_url
 
-    def client(self, region_name: str = "us-east-1", account_id: str = DEFAULT_ACCOUNT, **kwargs: Any) -> ECRClient:
-        """Make a boto3 client of an account and a Region; ``kwargs`` are boto3's own."""
+    def client(self, region_name: str = DEFAULT_REGION, account_id: str = DEFAULT_ACCOUNT, **kwargs: Any) -> ECRClient:
+        """Make a boto3 client in a Region and of an account; ``kwargs`` are boto3's own.
+
+        Raises ValueError for an account id that is none, or that stands where the Region should.
+        """
+        require_region_and_account(region_name, account_id)
         kwargs["config"] = Config(proxies={}).merge(kwargs.get("config", Config()))  # loopback needs no proxy
         kwargs.setdefault("aws_access_key_id", account_id)
         kwargs.setdefault("aws_secret_access_key", "emulator")
@@ -188,9 +207,13 @@ class EcrEmulator:
         self._clients.append(client)
         return client
 
-    def airflow_connection_uri(self, account_id: str = DEFAULT_ACCOUNT, region_name: str = "us-east-1") -> str:
-        """Return an Airflow connection to here, as the URI that ``AIRFLOW_CONN_AWS_DEFAULT`` takes."""
-        return connection_uri(self.endpoint_url, account_id, region_name)
+    def airflow_connection_uri(self, region_name: str = DEFAULT_REGION, account_id: str = DEFAULT_ACCOUNT) -> str:
+        """Return an Airflow connection to here, as the URI that ``AIRFLOW_CONN_AWS_DEFAULT`` takes.
+
+        Raises ValueError for an account id that is none, or that stands where the Region should.
+        """
+        require_region_and_account(region_name, account_id)
+        return connection_uri(self.endpoint_url, region_name, account_id)
 
     def _close_clients(self) -> None:
         while self._clients:
@@ -223,9 +246,7 @@ class EcrEmulator:
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward: addresses expire, images are restored, tokens end."""
-        self._clock.advance(seconds)
-        if self._running is not None:
-            self._agenda.run_due()
+        (self._running.agenda if self._running else self._clock).advance(seconds)
 
 
 @cache

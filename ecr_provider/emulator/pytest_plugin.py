@@ -6,11 +6,13 @@ is imported then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 if TYPE_CHECKING:
     from ecr_provider.emulator import EcrEmulator
@@ -34,8 +36,43 @@ def ecr_connection(ecr_emulator: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -
     return uri
 
 
+class PushImage:
+    """Pushes small images into a local ECR: what the fixture ``ecr_image`` is."""
+
+    def __init__(self, ecr_emulator: EcrEmulator) -> None:
+        self._ecr_emulator = ecr_emulator
+
+    def __call__(
+        self,
+        repository_name: str,
+        tag: str | None = None,
+        *,
+        region_name: str = DEFAULT_REGION,
+        account_id: str = DEFAULT_ACCOUNT,
+        platforms: Iterable[str] = ("linux/amd64", "linux/arm64"),
+        files: Mapping[str, bytes] | None = None,
+        media_types: Literal["oci", "docker"] = "oci",
+        annotations: Mapping[str, str] | None = None,
+    ) -> SampleImage:
+        """Make the repository if there is none, push an image into it, and forget the requests so far.
+
+        The image is what ``samples.sample_image`` makes of ``platforms``, ``files``, ``media_types`` and
+        ``annotations``. Without ``files`` its contents are its name and tag, so that two tags are two images.
+        """
+        from ecr_provider.emulator.samples import push, sample_image  # noqa: PLC0415 - see above
+
+        contents = {"name": f"{repository_name}:{tag}".encode()} if files is None else files
+        image = sample_image(platforms, contents, media_types, annotations)
+        client = self._ecr_emulator.client(region_name, account_id)
+        with suppress(client.exceptions.RepositoryAlreadyExistsException):
+            client.create_repository(repositoryName=repository_name)
+        push(client, repository_name, image, tag)
+        self._ecr_emulator.clear_requests()
+        return image
+
+
 @pytest.fixture
-def ecr_image(ecr_emulator: EcrEmulator) -> Callable[..., SampleImage]:
+def ecr_image(ecr_emulator: EcrEmulator) -> PushImage:
     """Push images into the local ECR.
 
     ::
@@ -44,28 +81,7 @@ def ecr_image(ecr_emulator: EcrEmulator) -> Callable[..., SampleImage]:
             build = ecr_image("shop/web", tag="build-42")
             assert build.digest.startswith("sha256:")
 
-    ``ecr_image(repository_name, tag=None, account_id=…, region_name=…, **image)`` makes the repository if there is
-    none, and pushes a small image: of the ``platforms``, ``files``, ``media_types`` and ``annotations`` of
-    ``samples.sample_image``. Without ``files`` its contents are its name and tag, so that two tags are two images.
-    Afterwards the requests so far are forgotten: the emulator then has those of what is tested.
+    What it takes is in ``PushImage``. Afterwards the requests so far are forgotten: the emulator then has those of
+    what is tested.
     """
-    from ecr_provider.emulator.samples import push, sample_image  # noqa: PLC0415 - see above
-
-    def push_image(
-        repository_name: str,
-        tag: str | None = None,
-        *,
-        account_id: str = "123456789012",
-        region_name: str = "us-east-1",
-        **image: Any,
-    ) -> SampleImage:
-        image.setdefault("files", {"name": f"{repository_name}:{tag}".encode()})
-        made = sample_image(**image)
-        client = ecr_emulator.client(region_name, account_id)
-        with suppress(client.exceptions.RepositoryAlreadyExistsException):
-            client.create_repository(repositoryName=repository_name)
-        push(client, repository_name, made, tag)
-        ecr_emulator.clear_requests()
-        return made
-
-    return push_image
+    return PushImage(ecr_emulator)

@@ -1,8 +1,8 @@
-"""What tests tell the emulator to find: how scans of images go, and how signing them goes.
+"""What a test has the emulator find: how scans of images go, and how signing them goes.
 
-A script is told for some images, or for all, and says in steps what is the case so many seconds after the scan or
-the signing began. The one told last counts. A scan goes as its script says now, even if that was told after the
-push; signing goes as was told before. Scripts live in memory: a restart forgets them.
+A script is for some images, or for all, and says in steps what is the case so many seconds after the scan or the
+signing began. The latest script wins. A scan goes as its script says now, even if that was added after the push;
+signing goes as the script said at the push. Scripts live in memory: a restart forgets them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Finding:
     severity: Severity
     package: str = "openssl"
     version: str = "1.1.1"
-    description: str = "A finding that the ECR emulator was told of."
+    description: str = "A finding that a test scripted."
 
     def __post_init__(self) -> None:
         _require_one_of("severity", self.severity, Severity)
@@ -104,10 +104,10 @@ class _Step(Protocol):
     def after(self) -> float: ...
 
 
-StepT = TypeVar("StepT", bound=_Step)
+_StepT = TypeVar("_StepT", bound=_Step)
 
 
-def step_at(steps: Iterable[StepT], began: float, now: float) -> StepT | None:
+def step_at(steps: Iterable[_StepT], began: float, now: float) -> _StepT | None:
     """Return the step that counts now, if it all began then (both in epoch seconds); None before the first."""
     reached = [step for step in steps if began + step.after <= now]
     return reached[-1] if reached else None
@@ -126,7 +126,7 @@ class _Script:
     region_name: str | None = None
 
     def is_about(self, account_id: str, region_name: str, repository_name: str, image_digest: str) -> bool:
-        """Tell whether it is about an image."""
+        """Tell whether the script is about an image."""
         return (
             self.account_id in (None, account_id)
             and self.region_name in (None, region_name)
@@ -159,78 +159,93 @@ class SigningScript(_Script):
         _require_order(self.steps)
 
 
-ScriptT = TypeVar("ScriptT", bound=_Script)
+_ScriptT = TypeVar("_ScriptT", bound=_Script)
 
 
-class _Scripts(Generic[ScriptT]):
+class _Scripts(Generic[_ScriptT]):
     def __init__(self) -> None:
         self._lock = Lock()
-        self._scripts: tuple[ScriptT, ...] = ()
+        self._scripts: tuple[_ScriptT, ...] = ()
 
-    def add(self, script: ScriptT) -> None:
-        """Tell a script. It comes before all that were told already."""
-        with self._lock:
-            self._scripts = (script, *self._scripts)
+    @property
+    def scripted(self) -> tuple[_ScriptT, ...]:
+        """The scripts, the latest first."""
+        return self._scripts
 
     def clear(self) -> None:
         """Forget all scripts: things go as usual again."""
         with self._lock:
             self._scripts = ()
 
-    def about(self, account_id: str, region_name: str, repository_name: str, image_digest: str) -> list[ScriptT]:
-        """Return the scripts about an image, the last told first."""
+    def about(self, account_id: str, region_name: str, repository_name: str, image_digest: str) -> list[_ScriptT]:
+        """Return the scripts about an image, the latest first."""
         image = (account_id, region_name, repository_name, image_digest)
         return [script for script in self._scripts if script.is_about(*image)]
 
+    def _add(self, script: _ScriptT) -> None:
+        with self._lock:
+            self._scripts = (script, *self._scripts)
+
 
 class Scans(_Scripts[ScanScript]):
-    """How scans go."""
+    """How scans go: as scripted, or else without findings, after ``Switches.scan_seconds``."""
 
     def script(
         self,
-        repository_name: str | None = None,
         *steps: ScanStep,
-        findings: Findings = (),
+        repository_name: str | None = None,
+        findings: Findings | None = None,
         image_digest: str | None = None,
         account_id: str | None = None,
         region_name: str | None = None,
     ) -> None:
-        """Say how scans go, of all images or of some.
+        """Script the scans of all images or of some: step by step, or only what they find in the end.
 
         ::
 
-            ecr.scans.script("shop/web", findings={"CRITICAL": 1})
-            ecr.scans.script("shop/web", ScanStep("IN_PROGRESS"), ScanStep("FAILED", after=10))
+            ecr.scans.script(repository_name="shop/web", findings={"CRITICAL": 1})
+            ecr.scans.script(ScanStep("IN_PROGRESS"), ScanStep("FAILED", after=10), repository_name="shop/web")
 
-        Raises ValueError for what no scan says, and for steps that are out of order.
+        Raises ValueError for what no scan says, for steps that are out of order, and if there are neither steps nor
+        findings. To script that nothing is found, give ``findings={}``.
         """
+        if not steps and findings is None:
+            raise ValueError("a script of scans has steps or findings: give ScanSteps, or findings={'CRITICAL': 1}")
+        _require_steps(steps, ScanStep)
         script = ScanScript(
             repository_name=repository_name,
             image_digest=image_digest,
             account_id=account_id,
             region_name=region_name,
             steps=steps,
-            findings=findings,
+            findings=findings or (),
         )
-        self.add(script)
+        self._add(script)
 
 
 class Signings(_Scripts[SigningScript]):
-    """How signing goes."""
+    """How managed signing goes: as scripted, or else to its end, after ``Switches.signing_seconds``."""
 
     def script(
         self,
-        repository_name: str | None = None,
         *steps: SigningStep,
+        repository_name: str | None = None,
         image_digest: str | None = None,
         signing_profile_arn: str | None = None,
         account_id: str | None = None,
         region_name: str | None = None,
     ) -> None:
-        """Say how signing goes, of all images or of some.
+        """Script the signing of all images or of some, step by step, for all signing profiles or for one.
 
-        Raises ValueError for what signing never comes to, and for steps that are out of order.
+        ::
+
+            ecr.signings.script(SigningStep("FAILED", after=3, failure_code="AccessDenied"), repository_name="shop/web")
+
+        Raises ValueError for what signing never comes to, for steps that are out of order, and if there are none.
         """
+        if not steps:
+            raise ValueError("a script of signings has steps: give SigningSteps, such as SigningStep('FAILED')")
+        _require_steps(steps, SigningStep)
         script = SigningScript(
             repository_name=repository_name,
             image_digest=image_digest,
@@ -239,65 +254,7 @@ class Signings(_Scripts[SigningScript]):
             signing_profile_arn=signing_profile_arn,
             steps=steps,
         )
-        self.add(script)
-
-
-# --- JSON ----------------------------------------------------------------------------------------------------
-
-
-def from_json(document: Any) -> ScanScript:
-    """Read a scan script from JSON: ``Scans.script``'s parameters, in AWS's words.
-
-    ::
-
-        {"repositoryName": "shop/web", "findings": {"CRITICAL": 1}}
-        {"imageDigest": "sha256:…", "steps": [{"status": "PENDING"}, {"status": "ACTIVE", "after": 60, "findings": [
-            {"name": "CVE-2026-1234", "severity": "HIGH", "package": "openssl"}]}]}
-
-    ``registryId`` and ``region`` say more of which images are meant. Raises ValueError for anything else.
-    """
-    script = _members(document, "a scan script", _SCRIPT)
-    names = {ours: script[theirs] for theirs, ours in _IMAGE.items() if theirs in script}
-    steps = tuple(_step(step) for step in script.get("steps", []))
-    return ScanScript(**names, steps=steps, findings=_findings(script.get("findings", ())))
-
-
-_IMAGE = {
-    "registryId": "account_id",
-    "region": "region_name",
-    "repositoryName": "repository_name",
-    "imageDigest": "image_digest",
-}
-_SCRIPT = dict.fromkeys(_IMAGE, str) | {"steps": list, "findings": (dict, list)}
-_STEP = {"status": str, "after": (int, float), "findings": (dict, list, type(None)), "description": str}
-_FINDING = dict.fromkeys(("name", "severity", "package", "version", "description"), str)
-
-
-def _step(document: Any) -> ScanStep:
-    step = _members(document, "a step", _STEP, "status")
-    if step.get("findings") is not None:
-        step["findings"] = _findings(step["findings"])
-    return ScanStep(**step)
-
-
-def _findings(document: Any) -> Findings:
-    if isinstance(document, dict):
-        return document
-    return tuple(Finding(**_members(finding, "a finding", _FINDING, "name", "severity")) for finding in document)
-
-
-def _members(document: Any, what: str, types: Mapping[str, Any], *required: str) -> dict[str, Any]:
-    """Read a JSON object of known members and types."""
-    if not isinstance(document, dict):
-        raise ValueError(f"{what} is a JSON object, not {document!r}")  # noqa: TRY004 - whatever is wrong with the JSON
-    if missing := [name for name in required if name not in document]:
-        raise ValueError(f"{what} needs {', '.join(missing)}")
-    for name, value in document.items():
-        if name not in types:
-            raise ValueError(f"{what} has no {name!r}, only {', '.join(types)}")
-        if isinstance(value, bool) or not isinstance(value, types[name]):
-            raise ValueError(f"{name} of {what} cannot be {value!r}")  # noqa: TRY004 - as above
-    return dict(document)
+        self._add(script)
 
 
 # --- Checks --------------------------------------------------------------------------------------------------
@@ -311,6 +268,14 @@ def _require_one_of(what: str, value: object, kind: Any) -> None:
 def _require_time(after: float) -> None:
     if not 0 <= after < math.inf:
         raise ValueError(f"a step is so many seconds after the beginning, not {after!r}")
+
+
+def _require_steps(steps: Sequence[object], kind: type[ScanStep | SigningStep]) -> None:
+    for step in steps:
+        if not isinstance(step, kind):
+            raise ValueError(  # noqa: TRY004 - as all that is wrong with a script
+                f"a step is a {kind.__name__}, not {step!r}: give a repository's name as repository_name=…"
+            )
 
 
 def _require_order(steps: Sequence[_Step]) -> None:

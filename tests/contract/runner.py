@@ -46,7 +46,7 @@ def world(target: Target, given: str) -> Iterator[dict[str, Any]]:
     with target.repository() as repository:
         things = {**THINGS, "repository": repository, "account": target.account, "region": target.region}
         things["registry"] = target.registry
-        things["in_12_hours"] = Around(time.time() + 12 * 3600)
+        things |= {f"in_{hours}_hours": Around(time.time() + hours * 3600) for hours in (12, 13)}
         build(target.client(), repository, given)
         yield things
 

@@ -70,7 +70,7 @@ class EmulatorTarget:
         self.account = f"{0:012}"
         self.ecr = EcrEmulator()
         self._is_late = False
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
 
     @property
     def registry(self) -> str:
@@ -84,13 +84,10 @@ class EmulatorTarget:
         self.ecr.stop()
 
     def client(self, region: str | None = None, account: str | None = None) -> Any:
-        region = region or self.region
-        if region not in self._clients:
-            self._clients[region] = self.ecr.client(region, config=_PLAIN)
-        client = self._clients[region]
-        # The access key is the account, and making a client for each takes longer than all it is used for.
-        client._request_signer._credentials.access_key = account or self.account
-        return client
+        key = (region or self.region, account or self.account)
+        if key not in self._clients:
+            self._clients[key] = self.ecr.client(*key, config=_PLAIN)
+        return self._clients[key]
 
     @contextmanager
     def repository(self) -> Iterator[str]:
@@ -98,10 +95,11 @@ class EmulatorTarget:
         try:
             yield "contract/web"
         finally:
+            while self._clients:
+                self._clients.popitem()[1].close()
             if self._is_late:
                 self.ecr.stop()
                 self.ecr, self._is_late = EcrEmulator().start(), False
-                self._clients.clear()
 
     def wait(self, seconds: float) -> dict[str, Any]:
         self.ecr.advance(seconds)

@@ -125,7 +125,7 @@ def _schema1() -> SampleImage:
 
 
 _ONE, _INDEX = _version(1), sample_image()
-_EXOTIC = sample_image(("linux/amd64",), annotations={"text": 'naïve "日本" \\ é\u0301 😀'})
+_EXOTIC = sample_image(("linux/amd64",), annotations={"text": 'naïve "日本" \\ \u2028 é\u0301 😀'})
 
 IMAGES: Mapping[str, Image] = {
     name: Image(sample)
@@ -146,6 +146,9 @@ IMAGES: Mapping[str, Image] = {
         "referrer": _artifact(artifactType="application/vnd.example", subject=_subject(_ONE)),
         "typed_with_parameter": _artifact(artifactType="application/vnd.dev.sigstore.bundle+json;version=0.2"),
         "layer_with_parameter": _artifact(layer_type="application/vnd.dev.sigstore.bundle+json;version=0.2"),
+        "of_a_negative_size": _written(_ONE, _ONE.text.replace('"size":', '"size":-')),
+        "image_and_index": _written(_ONE, _ONE.text[:-1] + ',"manifests":[]}'),
+        "oci_artifact": _written(_INDEX, _INDEX.text.replace("image.index", "artifact.manifest")),
         "os_features": _written(_INDEX, _INDEX.text.replace('"os":', '"os.features":["x"],"os":')),
     }.items()
 }
@@ -205,6 +208,7 @@ WORLDS: Mapping[str, World | None] = {
         _excluding("IMMUTABLE", "latest", "v*.beta"), (("one", "v1"),)
     ),
     "mutable but v*, one at v1": World(_excluding("MUTABLE", "v*"), (("one", "v1"),)),
+    "mutable but v.1, one at v1": World(_excluding("MUTABLE", "v.1"), (("one", "v1"),)),
     "encrypted, one at v1": World({"encryptionConfiguration": _ENCRYPTED}, (("one", "v1"),)),
     "scanned on push, one at v1": World({"imageScanningConfiguration": {"scanOnPush": True}}, (("one", "v1"),)),
 }

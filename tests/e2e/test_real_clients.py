@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import boto3
 import pytest
+from emulator_process import emulator_process
 from local_ecr import REPOSITORY, needs
 from oras.client import OrasClient  # type: ignore[import-untyped]
 from oras.oci import Subject  # type: ignore[import-untyped]
-from real_clients import contents_of, needs_client, run, served, write_directory, write_layout
+from real_clients import contents_of, needs_client, run, write_directory, write_layout
 from registry_client import RegistryClient, credentials_of
 
 from ecr_provider.emulator import EcrEmulator
@@ -317,16 +316,14 @@ def test_the_cli_pages(ecr: EcrEmulator, client: ECRClient, aws: AwsCli) -> None
 def test_what_was_pushed_survives_a_kill(tmp_path: Path) -> None:
     image, source = sample_image(), write_layout(tmp_path / "in", sample_image())
     for life in range(2):
-        with served(tmp_path / "data") as (process, url):
-            client = boto3.client(
-                "ecr", "us-east-1", endpoint_url=url, aws_access_key_id="123456789012", aws_secret_access_key="x"
-            )
-            skopeo = Skopeo(client, url)
+        with emulator_process("--data-dir", str(tmp_path / "data")) as server:
+            client = server.client()
+            skopeo = Skopeo(client, server.url)
             there = f"{skopeo.registry}/{REPOSITORY}:v1"
             if life == 0:
                 client.create_repository(repositoryName=REPOSITORY)
                 skopeo.copy(source, there)
-                process.send_signal(signal.SIGKILL)
+                server.kill()
             else:
                 skopeo.copy(there, f"oci:{tmp_path / 'out'}:v1")
                 assert read(client, image) == [image.text, *(child.text for child in image.children)]

@@ -116,7 +116,7 @@ def test_a_missing_repository_is_an_error_unless_it_is_waited_for(client: ECRCli
 
 def test_a_throttled_look_saw_nothing(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
     build("new", "build-42")
-    ecr.faults.fail("DescribeImages", "ThrottlingException", "Rate exceeded", times=3)
+    ecr.faults.fail("DescribeImages", "ThrottlingException", times=3)
     assert "Rate exceeded" in says(repository, image_tag="build-42")
     assert found(repository, image_tag="build-42")
 

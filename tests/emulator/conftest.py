@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from botocore.config import Config
+from emulator.replications import WEST
+from emulator_calls import ONCE, OTHER, Wire, version
 
 from ecr_provider.emulator import EcrEmulator, model
-from ecr_provider.emulator.samples import push, sample_image
+from ecr_provider.emulator.samples import push
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 REPOSITORY = "shop/web"
-TARGET = "AmazonEC2ContainerRegistry_V20150921."
-AUTHORIZATION = (
-    "AWS4-HMAC-SHA256 Credential=123456789012/20261123/us-east-1/ecr/aws4_request, "
-    f"SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature={'0' * 64}"
-)
-ONCE = Config(retries={"total_max_attempts": 1})
-
 
 # What a service may answer that its model does not list: AWS's common errors, and the emulator's own.
 COMMON_ERRORS = {
@@ -69,6 +60,18 @@ def client(ecr: EcrEmulator) -> ECRClient:
 
 
 @pytest.fixture
+def west(ecr: EcrEmulator) -> ECRClient:
+    """A client of the default account, in another Region."""
+    return ecr.client(WEST, config=ONCE)
+
+
+@pytest.fixture
+def abroad(ecr: EcrEmulator) -> ECRClient:
+    """A client of another account, in another Region."""
+    return ecr.client(WEST, account_id=OTHER, config=ONCE)
+
+
+@pytest.fixture
 def web(client: ECRClient) -> str:
     """The name of an empty repository."""
     client.create_repository(repositoryName=REPOSITORY)
@@ -78,7 +81,7 @@ def web(client: ECRClient) -> str:
 @pytest.fixture
 def layers(ecr: EcrEmulator, client: ECRClient, web: str) -> str:
     """The name of a repository with one image, tagged "zero": its layers are those of many other samples."""
-    push(client, web, sample_image(("linux/amd64",), annotations={"version": "0"}), "zero")
+    push(client, web, version(0), "zero")
     ecr.clear_requests()
     return web
 
@@ -108,57 +111,6 @@ def upload() -> Uploader:
         return digest
 
     return upload
-
-
-@dataclass(frozen=True)
-class Raw:
-    """An HTTP answer as it came."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def code(self) -> str:
-        code: str = self.json["__type"]
-        return code
-
-
-class Wire:
-    """One kept-alive connection to the API, for requests that boto3 would not make."""
-
-    def __init__(self, endpoint_url: str) -> None:
-        self._connection = http.client.HTTPConnection(endpoint_url.removeprefix("http://"), timeout=10)
-
-    def call(self, operation: str, parameters: Any) -> Raw:
-        """POST a signed call."""
-        return self.send("POST", "/", json.dumps(parameters), {"X-Amz-Target": TARGET + operation})
-
-    def send(
-        self, method: str, path: str, body: str | bytes | None = None, headers: dict[str, str] | None = None
-    ) -> Raw:
-        """Send a request, signed unless ``headers`` say otherwise."""
-        self._connection.request(method, path, body, {"Authorization": AUTHORIZATION} | (headers or {}))
-        return self._answer()
-
-    def send_exactly(self, path: str, headers: Sequence[tuple[str, str]], method: str = "POST") -> Raw:
-        """Send these headers and no others, and no body."""
-        self._connection.putrequest(method, path, skip_accept_encoding=True)
-        for name, value in headers:
-            self._connection.putheader(name, value)
-        self._connection.endheaders()
-        return self._answer()
-
-    def _answer(self) -> Raw:
-        response = self._connection.getresponse()
-        return Raw(response.status, dict(response.getheaders()), response.read())
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @pytest.fixture

@@ -62,6 +62,15 @@ def minimal(shape: Any) -> Any:
     return {"boolean": True, "blob": _base64(1), "timestamp": 1.5}.get(shape.type_name, 1)
 
 
+def full(shape: Any) -> Any:
+    """Make a valid value of a shape, with everything in it that it can have."""
+    if shape.type_name == "structure":
+        return {name: full(member) for name, member in shape.members.items()}
+    if shape.type_name == "list":
+        return [full(shape.member)] * max(1, shape.metadata.get("min", 1))
+    return minimal(shape)
+
+
 def _string(shape: Any) -> str:
     """Make a valid text."""
     if shape.name in VALID:

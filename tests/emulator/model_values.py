@@ -55,7 +55,7 @@ def _repository(**settings: Any) -> Step:
 
 def _scripted(*steps: ScanStep, found: dict[Any, int] | None = None) -> Step:
     """Have all scans go so."""
-    return do(lambda ecr: ecr.scans.script(None, *steps, findings=found or {}))
+    return do(lambda ecr: ecr.scans.script(*steps, findings=found))
 
 
 def _enhanced(frequency: str = "CONTINUOUS_SCAN") -> Step:
@@ -132,7 +132,7 @@ OTHERS = [
     scene("the layers of one", _SIGN, put("one"), _SIGNATURE, wait(3600), _SIGNATURE),
     scene(
         "the layers of one",
-        do(lambda ecr: ecr.signings.script(None, SigningStep("FAILED"))),
+        do(lambda ecr: ecr.signings.script(SigningStep("FAILED"))),
         _SIGN,
         put("one"),
         _SIGNATURE,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import OTHER, refused
 from local_ecr import needs
 
 from ecr_provider.emulator import EcrEmulator
@@ -13,15 +13,10 @@ from ecr_provider.emulator import EcrEmulator
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-OTHER = "210987654321"
 ROLE = "arn:aws:iam::123456789012:role/scanner"
 USER = "arn:aws:iam::123456789012:user/ops/ann"
 
 needs_exclusions = needs("RegisterPullTimeUpdateExclusion")
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 # --- Settings ---

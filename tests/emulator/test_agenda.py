@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.agenda import Agenda
@@ -98,8 +99,23 @@ def test_a_clock_that_fails_once_stops_nothing(capfd: pytest.CaptureFixture[str]
         client = ecr.client()
         client.create_repository(repositoryName="shop/web")
         broken.append(True)
-        deadline = time.monotonic() + 10
-        while broken and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: not broken)
         assert client.describe_repositories()["repositories"]
     assert "no time" in capfd.readouterr().err
+
+
+def test_the_same_job_twice_is_one(state: State, jobs: Callable[..., None]) -> None:
+    """A clock that stands still gives two calls the same time."""
+    done: list[str] = []
+
+    def work(call: Call) -> dict[str, object]:
+        done.append(call.operation)
+        return {}
+
+    jobs("One", work)
+    jobs("Other", work)
+    with state.store.transaction() as records:
+        for name in ("One", "Other", "One"):
+            records.add_job(0.0, name, "123456789012", "us-east-1", {})
+    Agenda(state).run_due()
+    assert done == ["Other", "One"]

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from emulator.replications import WEST
+from emulator_calls import ONCE, OWN, refused, version
+from local_ecr import needs
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-OWN = "123456789012"
-WEST = "us-west-2"
-ONCE = Config(retries={"total_max_attempts": 1})
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 DAY = 24 * 60 * 60
 
-pytestmark = pytest.mark.skipif(
-    "StartReplicationBackfill" not in botocore.session.get_session().get_service_model("ecr").operation_names,
-    reason="this botocore does not know of backfills",
-)
-
-
-def version(number: int | str) -> SampleImage:
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
+pytestmark = needs("StartReplicationBackfill")
 
 
 def configure(client: ECRClient, *regions: str, account: str = OWN, **rule: Any) -> None:
@@ -49,10 +39,6 @@ def results(client: ECRClient, backfill_id: str, **more: Any) -> Any:
 def status(client: ECRClient, backfill_id: str) -> str:
     found: str = results(client, backfill_id)["status"]
     return found
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 @pytest.fixture

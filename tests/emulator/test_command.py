@@ -3,87 +3,56 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from emulator_process import address_in, emulator_process, refused_command
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
 
 
-@contextmanager
-def command(*arguments: str) -> Iterator[list[str]]:
-    """Run the command; yield the lines that it begins with."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "ecr_provider.emulator", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONWARNINGS": "error"},
-    ) as process:
-        assert process.stdout
-        try:
-            yield [process.stdout.readline().rstrip("\n") for _ in range(3)]
-        finally:
-            process.terminate()
-
-
-def boto(url: str) -> Any:
-    keys: Any = {"aws_access_key_id": "123456789012", "aws_secret_access_key": "x"}
-    once = Config(retries={"total_max_attempts": 1})
-    return boto3.client("ecr", region_name="us-east-1", endpoint_url=url, config=once, **keys)
-
-
-def address(line: str) -> str:
-    return next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
-
-
 def test_it_says_where_it_is() -> None:
-    with command() as (ready, export, look):
-        url = address(ready)
+    with emulator_process() as server:
+        (ready, export, look), url = server.said, server.url
         assert ready == f"ECR emulator ready at {url} (data in memory, gone at the end)"
         port = url.rpartition(":")[2]
         extra = f"region_name=us-east-1&endpoint_url=http%3A%2F%2F127.0.0.1%3A{port}"
         uri = f"aws://123456789012:emulator@/?{extra}"
         assert export == f"export AIRFLOW_CONN_AWS_DEFAULT='{uri}'"
         assert look == f"To look inside: {url}/"
-        with urllib.request.urlopen(address(look)) as page:  # noqa: S310 - http, the emulator's
+        with urllib.request.urlopen(address_in(look)) as page:  # noqa: S310 - http, the emulator's
             assert b"ECR emulator" in page.read()
 
 
 def test_other_processes_can_ask_what_was_called() -> None:
-    with command() as (ready, *_):
-        client = boto(address(ready))
+    with emulator_process() as server:
+        client = server.client()
         client.describe_repositories()
         client.close()
-        with urllib.request.urlopen(f"{address(ready)}/_emulator/requests") as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(f"{server.url}/_emulator/requests") as answer:  # noqa: S310 - as above
             (request,) = json.load(answer)["requests"]
     assert request["operation"] == "DescribeRepositories"
 
 
 def test_events_to_several_places(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    with command("--events-to", str(one), "--events-to", str(two)) as (ready, *_):
-        client = boto(address(ready))
+    with emulator_process("--events-to", str(one), "--events-to", str(two)) as server:
+        client = server.client()
         client.create_repository(repositoryName="shop/web")
         push(client, "shop/web", sample_image(("linux/amd64",)), "v1")
         client.close()
+        server.stop()
     assert json.loads(one.read_text())["detail"]["image-tag"] == "v1"
     assert one.read_text() == two.read_text()
 
 
 def test_throttling() -> None:
-    with command("--throttle") as (ready, *_):
-        client = boto(address(ready))
+    with emulator_process("--throttle") as server:
+        client = server.client()
         codes = []
         for _ in range(30):
             with pytest.raises(ClientError) as caught:
@@ -107,13 +76,7 @@ def test_throttling() -> None:
     ],
 )
 def test_a_bad_value_is_said_in_one_line(arguments: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ecr_provider.emulator", "--port", "0", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    done = refused_command(*arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
     assert arguments[-1] in done.stderr
 
@@ -122,7 +85,7 @@ def test_airflow_understands_the_connection(ecr: EcrEmulator) -> None:
     """It is what Airflow itself would write, and leads to the account and the Region that were asked for."""
     from airflow.models.connection import Connection
 
-    uri = ecr.airflow_connection_uri("210987654321", "eu-west-1")
+    uri = ecr.airflow_connection_uri("eu-west-1", "210987654321")
     connection = Connection(uri=uri)
     assert (connection.conn_type, connection.login, connection.password) == ("aws", "210987654321", "emulator")
     assert connection.extra_dejson == {"region_name": "eu-west-1", "endpoint_url": ecr.endpoint_url}
@@ -133,7 +96,7 @@ def test_airflow_reaches_the_emulator_by_it(ecr: EcrEmulator, monkeypatch: pytes
     from ecr_provider.hooks.ecr import EcrImageHook
 
     ecr.client("eu-west-1", "210987654321").create_repository(repositoryName="shop/web")
-    monkeypatch.setenv("AIRFLOW_CONN_THERE", ecr.airflow_connection_uri("210987654321", "eu-west-1"))
+    monkeypatch.setenv("AIRFLOW_CONN_THERE", ecr.airflow_connection_uri("eu-west-1", "210987654321"))
     client: Any = EcrImageHook(aws_conn_id="there").conn
     names = [each["repositoryName"] for each in client.describe_repositories()["repositories"]]
     assert names == ["shop/web"]

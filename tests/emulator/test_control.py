@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from emulator_calls import ONCE, Wire
+from local_ecr import needs_archives
 
-from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator import EcrEmulator, Finding, ScanStep, SigningStep
 from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-ONCE = Config(retries={"total_max_attempts": 1})
 SAMPLE = sample_image(("linux/amd64",))
 
 
 class Control:
     """A client of ``/_emulator``."""
 
-    def __init__(self, wire: Any) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
@@ -48,7 +49,7 @@ class Control:
 
 
 @pytest.fixture
-def control(wire: Any) -> Control:
+def control(wire: Wire) -> Control:
     return Control(wire)
 
 
@@ -63,7 +64,8 @@ def test_what_there_is(control: Control) -> None:
         "/_emulator/events": ["GET", "DELETE"],
         "/_emulator/limits": ["GET", "PATCH"],
         "/_emulator/switches": ["GET", "PATCH"],
-        "/_emulator/scans": ["POST", "DELETE"],
+        "/_emulator/scans": ["GET", "POST", "DELETE"],
+        "/_emulator/signings": ["GET", "POST", "DELETE"],
     }
     assert all(resource["about"] for resource in there_is.values())
 
@@ -72,9 +74,8 @@ def test_what_there_is(control: Control) -> None:
 
 
 def test_faults(ecr: EcrEmulator, control: Control, client: ECRClient) -> None:
-    told = {"fault": "fail", "operation": "DescribeRepositories", "code": "ServerException", "times": 2, "skip": 1}
-    pending = {"fault": "fail", "operation": "DescribeRepositories", "times": 2, "skip": 1}
-    assert control.do("POST", "/faults", told) == {"faults": [pending]}
+    pending = {"fault": "fail", "operation": "DescribeRepositories", "code": "ServerException", "times": 2, "skip": 1}
+    assert control.do("POST", "/faults", pending) == {"faults": [pending]}
     client.describe_repositories()
     with pytest.raises(client.exceptions.ServerException):
         client.describe_repositories()
@@ -85,7 +86,7 @@ def test_faults(ecr: EcrEmulator, control: Control, client: ECRClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "added",
     [
         {"fault": "fail", "operation": "PutImage", "message": "no", "status": 418, "repository_name": "a/b"},
         {"fault": "delay", "operation": "PutImage", "seconds": 1},
@@ -95,18 +96,34 @@ def test_faults(ecr: EcrEmulator, control: Control, client: ECRClient) -> None:
         {"fault": "corrupt", "operation": "GetObject"},
     ],
 )
-def test_faults_of_all_kinds(ecr: EcrEmulator, control: Control, told: dict[str, Any]) -> None:
-    control.do("POST", "/faults", told)
+def test_faults_of_all_kinds(ecr: EcrEmulator, control: Control, added: dict[str, Any]) -> None:
+    (shown,) = control.do("POST", "/faults", added)["faults"]
+    assert shown == shown | added
     (fault,) = ecr.faults.pending
-    assert (fault.fault, fault.operation) == (told["fault"], told["operation"])
-    assert (fault.repository_name, fault.endpoint) == (told.get("repository_name"), told.get("endpoint"))
+    assert (fault.fault, fault.operation) == (added["fault"], added["operation"])
+    assert (fault.repository_name, fault.endpoint) == (added.get("repository_name"), added.get("endpoint"))
+
+
+def test_faults_added_in_python_are_shown(ecr: EcrEmulator, control: Control) -> None:
+    ecr.faults.before("PutImage", print)
+    ecr.faults.fail("PutImage")
+    before, fail = control.get("/faults")["faults"]
+    assert before == {
+        "fault": "before",
+        "operation": "PutImage",
+        "action": "<built-in function print>",
+        "times": 1,
+        "skip": 0,
+    }
+    assert fail == {"fault": "fail", "operation": "PutImage", "code": "ThrottlingException", "times": 1, "skip": 0}
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("added", "message"),
     [
         ({}, "fault is one of fail, delay, cut, truncate, lose, corrupt, not None"),
         ({"fault": "before", "operation": "PutImage"}, "not 'before'"),
+        ({"fault": ["fail"], "operation": "PutImage"}, "not ['fail']"),
         ({"fault": "fail"}, "a fail: missing a required argument: 'operation'"),
         ({"fault": "fail", "operation": "PutImages"}, "Amazon ECR has no operation 'PutImages'"),
         ({"fault": "fail", "operation": 1}, "operation is a text, not 1"),
@@ -122,8 +139,8 @@ def test_faults_of_all_kinds(ecr: EcrEmulator, control: Control, told: dict[str,
         (["fail"], "the body is a JSON object, not ['fail']"),
     ],
 )
-def test_faults_that_cannot_be(ecr: EcrEmulator, control: Control, told: Any, message: str) -> None:
-    refusal = control.refused("POST", "/faults", told)
+def test_faults_that_cannot_be(ecr: EcrEmulator, control: Control, added: Any, message: str) -> None:
+    refusal = control.refused("POST", "/faults", added)
     assert refusal.startswith("400 ")
     assert message in refusal
     assert ecr.faults.pending == ()
@@ -140,11 +157,11 @@ def test_the_clock(control: Control, client: ECRClient) -> None:
     assert "advance is a number, not -1" in control.refused("POST", "/clock", {"advance": -1})
     assert "advance is a number, not 'x'" in control.refused("POST", "/clock", {"advance": "x"})
     assert "no 'now' for the clock, only advance" in control.refused("POST", "/clock", {"now": 1})
+    assert "the clock: missing a required argument: 'advance'" in control.refused("POST", "/clock", {})
 
 
+@needs_archives
 def test_what_is_due_is_done(ecr: EcrEmulator, control: Control, client: ECRClient, web: str) -> None:
-    if "UpdateImageStorageClass" not in client.meta.service_model.operation_names:
-        pytest.skip("this botocore is older than archived images")
     push(client, web, SAMPLE, "v1")
     for target in ("ARCHIVE", "STANDARD"):
         wanted: Any = target
@@ -200,10 +217,18 @@ def test_events(ecr: EcrEmulator, control: Control, client: ECRClient, web: str)
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "%C2%B2"])
 def test_positions_that_are_none(control: Control, after: str) -> None:
-    if after:
-        assert "after is a whole number" in control.refused("GET", f"/requests?after={after}")
-    else:
-        assert control.get("/requests?after=")["last"] == 0
+    assert "after is a whole number" in control.refused("GET", f"/requests?after={after}")
+
+
+@pytest.mark.parametrize("path", ["", "/faults", "/clock", "/requests", "/events", "/scans", "/signings", "/limits"])
+def test_questions_that_nobody_answers(control: Control, path: str) -> None:
+    assert control.refused("GET", f"{path}?before=1").startswith("400 there is no 'before' for th")
+    assert control.refused("GET", f"{path}?before").startswith("400 there is no 'before' for th")
+
+
+@pytest.mark.parametrize("path", ["/faults", "/requests", "/events", "/scans", "/signings"])
+def test_what_is_forgotten_is_all(control: Control, path: str) -> None:
+    assert control.refused("DELETE", path, {"before": 1}).startswith("400 there is no 'before' for the")
 
 
 # --- Settings ---
@@ -248,7 +273,7 @@ def test_switches(ecr: EcrEmulator, control: Control) -> None:
         ("/switches", {"throttling": 1}, "throttling is true or false, not 1"),
         ("/switches", {"absent_layer": "x"}, "absent_layer is one of UNAVAILABLE, MissingLayerDigest, not 'x'"),
         ("/switches", {"unusable_kms_keys": "x"}, "unusable_kms_keys is a list, each of it a text, not 'x'"),
-        ("/switches", {"unusable_kms_keys": [1]}, "unusable_kms_keys is a text, not 1"),
+        ("/switches", {"unusable_kms_keys": [1]}, "unusable_kms_keys[0] is a text, not 1"),
     ],
 )
 def test_settings_that_cannot_be(ecr: EcrEmulator, control: Control, path: str, changed: Any, message: str) -> None:
@@ -259,11 +284,11 @@ def test_settings_that_cannot_be(ecr: EcrEmulator, control: Control, path: str, 
 # --- Who may ask ---
 
 
-def test_what_is_not_json(control: Control, wire: Any) -> None:
+def test_what_is_not_json(control: Control, wire: Wire) -> None:
     for body in ("{", "\xff", '{"a": 1} x', "[" * 100_000):
         answer = wire.send("POST", "/_emulator/clock", body.encode("latin-1"), {"Content-Type": "application/json"})
         assert (answer.status, answer.json["message"]) == (400, "the body is not JSON")
-    assert control.do("POST", "/clock")["now"] >= control.get("/clock")["now"] - 60  # no body is no time
+    assert "missing a required argument" in control.refused("POST", "/clock")
 
 
 def test_ways_that_lead_nowhere(control: Control) -> None:
@@ -282,7 +307,7 @@ def test_a_form_of_another_site_changes_nothing(ecr: EcrEmulator, control: Contr
 
 def test_a_character_set_is_fine(control: Control) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8"}
-    assert control.send("POST", "/clock", {}, headers).status == 200
+    assert control.send("POST", "/clock", {"advance": 1}, headers).status == 200
 
 
 @pytest.mark.parametrize("origin", ["https://example.invalid", "http://127.0.0.1:1", "null"])
@@ -305,20 +330,90 @@ def test_names_of_this_machine(control: Control, host: str) -> None:
     assert control.send("GET", "/clock", None, {"Host": host}).status == 200
 
 
-def test_a_body_that_is_too_large(wire: Any) -> None:
+def test_a_body_that_is_too_large(wire: Wire) -> None:
     assert wire.send_exactly("/_emulator/clock", [("Host", "localhost"), ("Content-Length", "2000000")]).status == 413
 
 
-# --- Scans ---
+# --- Scripts ---
+
+STEPS = [
+    {"status": "PENDING", "after": 1.5, "findings": [], "description": None},
+    {"status": "ACTIVE", "after": 60, "findings": None, "description": "Soon."},
+    {
+        "status": "ACTIVE",
+        "after": 90,
+        "findings": [
+            {"name": "CVE-2026-1", "severity": "HIGH", "package": "zlib", "version": "1", "description": "It is bad."}
+        ],
+        "description": None,
+    },
+    {"status": "ACTIVE", "after": 120, "findings": {"LOW": 2}, "description": None},
+]
 
 
 def test_scripts_of_scans(ecr: EcrEmulator, control: Control) -> None:
-    control.do("POST", "/scans", {"repositoryName": "shop/web", "findings": {"CRITICAL": 1}})
-    (script,) = ecr.scans.about("123456789012", "us-east-1", "shop/web", "sha256:0")
-    assert script.findings == {"CRITICAL": 1}
-    assert "a scan script has no 'x'" in control.refused("POST", "/scans", {"x": 1})
-    control.do("DELETE", "/scans")
-    assert ecr.scans.about("123456789012", "us-east-1", "shop/web", "sha256:0") == []
+    assert control.do("POST", "/scans", {"repository_name": "shop/web", "findings": {"CRITICAL": 1}}) == {}
+    image = {"account_id": "123456789012", "region_name": "us-east-1", "image_digest": "sha256:0"}
+    assert control.do("POST", "/scans", {"steps": STEPS, **image}) == {}
+    latest, first = ecr.scans.scripted
+    assert (first.repository_name, first.findings, first.steps) == ("shop/web", {"CRITICAL": 1}, ())
+    assert (latest.account_id, latest.region_name, latest.image_digest) == tuple(image.values())
+    assert latest.steps == (
+        ScanStep("PENDING", 1.5),
+        ScanStep("ACTIVE", 60, None, "Soon."),
+        ScanStep("ACTIVE", 90, (Finding("CVE-2026-1", "HIGH", "zlib", "1", "It is bad."),)),
+        ScanStep("ACTIVE", 120, {"LOW": 2}),
+    )
+
+
+def test_scripts_are_shown_as_they_may_be_posted(ecr: EcrEmulator, control: Control) -> None:
+    ecr.scans.script(findings=MappingProxyType({"LOW": 1}))
+    control.do("POST", "/scans", {"steps": STEPS})
+    scans = control.get("/scans")["scans"]
+    assert scans == [{"steps": STEPS, "findings": []}, {"steps": [], "findings": {"LOW": 1}}]
+    before = ecr.scans.scripted
+    assert control.do("DELETE", "/scans") == {}
+    assert control.get("/scans") == {"scans": []}
+    for script in reversed(scans):
+        control.do("POST", "/scans", script)
+    assert ecr.scans.scripted == before
+
+
+def test_scripts_of_signings(ecr: EcrEmulator, control: Control) -> None:
+    step = {"status": "FAILED", "after": 3, "failure_code": "AccessDenied", "failure_reason": None}
+    script = {"steps": [step], "repository_name": "shop/web", "signing_profile_arn": "arn"}
+    assert control.do("POST", "/signings", script) == {}
+    assert ecr.signings.scripted[0].steps == (SigningStep("FAILED", 3, "AccessDenied"),)
+    assert control.get("/signings") == {"signings": [script]}
+    control.do("DELETE", "/signings")
+    assert ecr.signings.scripted == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ({}, "a script of scans has steps or findings"),
+        ({"repository_name": "shop/web"}, "a script of scans has steps or findings"),
+        ({"repositoryName": "a/b"}, "no 'repositoryName' for a script of scans, only account_id, findings, image_"),
+        ({"repository_name": 1}, "repository_name is a text or null, not 1"),
+        ({"steps": {}}, "steps is a list, each of it an object of status, after, findings, description, not {}"),
+        ({"steps": ["COMPLETE"]}, "steps[0] is an object of status, after, findings, description, not 'COMPLETE'"),
+        ({"steps": [{"after": 1}]}, "steps[0]: missing a required argument: 'status'"),
+        ({"steps": [{"status": "DONE"}]}, "status is one of IN_PROGRESS, COMPLETE"),
+        ({"steps": [{"status": "FAILED", "x": 1}]}, "no 'x' for steps[0], only after, description, findings, status"),
+        ({"steps": [{"status": "COMPLETE", "after": True}]}, "after is a number, not True"),
+        ({"steps": [{"status": "COMPLETE"}, {"status": "FAILED"}]}, "each step comes later"),
+        ({"findings": [{"name": "CVE-2026-1234"}]}, "findings[0]: missing a required argument: 'severity'"),
+        ({"findings": [{"name": "CVE-2026-1234", "severity": "high"}]}, "severity is one of"),
+        ({"findings": {"HIGH": "1"}}, "findings.HIGH is a whole number, not '1'"),
+        ({"findings": {"AWFUL": 1}}, "severity is one of"),
+    ],
+)
+def test_scripts_that_say_nothing_clear(ecr: EcrEmulator, control: Control, script: Any, message: str) -> None:
+    refusal = control.refused("POST", "/scans", script)
+    assert refusal.startswith("400 ")
+    assert message in refusal
+    assert ecr.scans.scripted == ()
 
 
 def test_a_real_client_meets_them(ecr: EcrEmulator, control: Control) -> None:

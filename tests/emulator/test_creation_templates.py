@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from emulator.replications import WEST
+from emulator_calls import ONCE, OTHER, OWN, refused
+from local_ecr import needs_member
 from registry_client import RegistryClient
 
 from ecr_provider.emulator import EcrEmulator
@@ -17,9 +17,6 @@ from ecr_provider.emulator.samples import push, sample_image
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-OWN, OTHER = "123456789012", "210987654321"
-WEST = "us-west-2"
-ONCE = Config(retries={"total_max_attempts": 1})
 ROLE = f"arn:aws:iam::{OWN}:role/creator"
 KEY = f"arn:aws:kms:us-east-1:{OWN}:key/1"
 POLICY = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "ecr:BatchGetImage"}]})
@@ -36,15 +33,7 @@ LIFECYCLE = json.dumps(
 )
 EXCLUSIONS = [{"filterType": "WILDCARD", "filter": "dev-*"}]
 
-MODEL = botocore.session.get_session().get_service_model("ecr")
-on_push = pytest.mark.skipif(
-    "CREATE_ON_PUSH" not in MODEL.shape_for("RCTAppliedFor").metadata["enum"],
-    reason="this botocore does not know of CREATE_ON_PUSH",
-)
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
+needs_on_push = needs_member("RCTAppliedFor", "CREATE_ON_PUSH")
 
 
 def create(client: ECRClient, prefix: str, applied_for: str = "REPLICATION", **more: Any) -> Any:
@@ -231,7 +220,7 @@ def test_the_longest_prefix_wins(ecr: EcrEmulator, client: ECRClient, west: ECRC
 # --- Pushes ---
 
 
-@on_push
+@needs_on_push
 def test_a_push_creates_what_a_template_is_for(client: ECRClient) -> None:
     create(client, "shop", "CREATE_ON_PUSH", imageTagMutability="IMMUTABLE")
     image = sample_image()
@@ -242,7 +231,7 @@ def test_a_push_creates_what_a_template_is_for(client: ECRClient) -> None:
     assert described(client, "shop/web")["imageTagMutability"] == "IMMUTABLE"
 
 
-@on_push
+@needs_on_push
 def test_a_push_by_the_registrys_http_api_creates_it(ecr: EcrEmulator, client: ECRClient) -> None:
     create(client, "shop", "CREATE_ON_PUSH", imageTagMutability="IMMUTABLE")
     registry = RegistryClient.of(ecr)
@@ -251,7 +240,7 @@ def test_a_push_by_the_registrys_http_api_creates_it(ecr: EcrEmulator, client: E
     assert described(client, "shop/web")["imageTagMutability"] == "IMMUTABLE"
 
 
-@on_push
+@needs_on_push
 def test_put_image_creates_it_too_and_leaves_none_behind(client: ECRClient) -> None:
     create(client, "shop", "CREATE_ON_PUSH")
     with pytest.raises(client.exceptions.LayersNotFoundException):
@@ -275,7 +264,7 @@ def test_a_push_creates_nothing_without_a_template_for_it(client: ECRClient) -> 
         client.put_image(repositoryName="shop/web", imageManifest=sample_image().text)
 
 
-@on_push
+@needs_on_push
 def test_another_account_needs_the_registrys_permission(ecr: EcrEmulator, client: ECRClient) -> None:
     create(client, "shop", "CREATE_ON_PUSH")
     other = ecr.client(account_id=OTHER, config=ONCE)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 import pytest
+from emulator_calls import version
+from waiting import until
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.events import delivery, sinks
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push
 
 ACCOUNT = "123456789012"
-
-
-def version(number: int) -> SampleImage:
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
 
 
 def storm(ecr: EcrEmulator, count: int = 20) -> list[dict[str, Any]]:
@@ -33,14 +32,6 @@ def storm(ecr: EcrEmulator, count: int = 20) -> list[dict[str, Any]]:
     for number in range(count):
         push(client, "shop/web", version(number), f"v{number}")
     return [event.envelope() for event in ecr.events]
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 # --- Files ---
@@ -74,7 +65,7 @@ def test_an_emulator_that_is_started_again_goes_on(tmp_path: Path) -> None:
 
 
 class Hook(ThreadingHTTPServer):
-    """Takes events, and answers with the statuses it was told."""
+    """Takes events, and answers with the statuses it was given."""
 
     daemon_threads = True
 
@@ -157,12 +148,13 @@ def test_nobody_there_hinders_no_call(capfd: pytest.CaptureFixture[str], tmp_pat
 @pytest.mark.usefixtures("brief")
 def test_a_webhook_that_hangs_does_not_hold_up_the_end(capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        others = set(threading.enumerate())
         ecr = EcrEmulator(events_to=[f"http://127.0.0.1:{silent.getsockname()[1]}/"]).start()
         storm(ecr, 2)
         begun = time.monotonic()
         ecr.stop()
         assert time.monotonic() - begun < 3
-    until(lambda: not [thread for thread in threading.enumerate() if "_work" in thread.name])
+    until(lambda: set(threading.enumerate()) <= others)
     assert re.fullmatch(r"ecr_provider.emulator: events do not reach \S+: some are left.*\n", capfd.readouterr().err)
 
 
@@ -252,6 +244,16 @@ def test_a_queue_of_aws_is_asked_where_it_is(host: str, monkeypatch: pytest.Monk
     client.close()
 
 
+def test_a_stand_in_never_sees_this_machines_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "REAL")
+    queue: Any = sinks.sink_at(f"http://127.0.0.1:5000/{ACCOUNT}/events")
+    client = queue._connect()
+    credentials = client._request_signer._credentials
+    assert (credentials.access_key, credentials.token) == (ACCOUNT, None)
+    client.close()
+
+
 # --- Addresses ---
 
 
@@ -264,6 +266,8 @@ def test_a_queue_of_aws_is_asked_where_it_is(host: str, monkeypatch: pytest.Monk
         "http://192.168.1.1/hook",
         "ftp://127.0.0.1/x",
         "http:///x",
+        "http://127.0.0.1/a b\r\nX: y",
+        f"http://sqs.us-east-1.amazonaws.com/{ACCOUNT}/events",
         "/nowhere/at/all",
     ],
 )
@@ -273,5 +277,8 @@ def test_where_events_cannot_go(address: str) -> None:
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="events cannot go to"):
+        EcrEmulator(events_to=[tmp_path / "pipe"])
     with pytest.raises(ValueError, match="events cannot go to"):
         EcrEmulator(events_to=[tmp_path])

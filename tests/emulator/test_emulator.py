@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 import random
+import socket
 import threading
-import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
+from emulator_calls import ONCE, version
 
 from ecr_provider.emulator import EcrEmulator, Limits, Switches
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-ONCE = Config(retries={"total_max_attempts": 1})
 
-
-def version(number: int | str) -> SampleImage:
-    """Make one of many images that are made of the same layers."""
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 # --- The object ---
@@ -48,24 +49,33 @@ def test_start_and_stop_are_idempotent() -> None:
 
 def test_nothing_stays_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    threads = threading.active_count()
+    others = set(threading.enumerate())
     with EcrEmulator() as ecr:
         client = ecr.client()
         client.create_repository(repositoryName="shop/web")
         push(client, "shop/web", sample_image(), "v1")
         assert list(tmp_path.iterdir())
     assert list(tmp_path.iterdir()) == []
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= others
 
 
 def test_stop_waits_for_the_answers_under_way() -> None:
     ecr = EcrEmulator().start()
     client = ecr.client(config=ONCE)
-    ecr.faults.delay("CreateRepository", 0.3)
+    arrived, released = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        assert released.wait(10)
+
+    ecr.faults.before("CreateRepository", hold)
     with ThreadPoolExecutor() as pool:
         made = pool.submit(client.create_repository, repositoryName="shop/web")
-        time.sleep(0.1)
-        ecr.stop()
+        assert arrived.wait(10)
+        stopped = pool.submit(ecr.stop)
+        assert wait([stopped], timeout=0.2).not_done
+        released.set()
+        stopped.result(timeout=10)
         assert made.result()["repository"]["repositoryName"] == "shop/web"
 
 
@@ -73,6 +83,33 @@ def test_loopback_only() -> None:
     for host in ("0.0.0.0", "example.invalid", "192.168.1.1"):  # noqa: S104 - refused
         with pytest.raises(ValueError, match="loopback only"):
             EcrEmulator(host=host).start()
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+def test_loopback_of_ipv6() -> None:
+    with EcrEmulator(host="::1") as ecr:
+        assert ecr.endpoint_url.startswith("http://[::1]:")
+        client = ecr.client()
+        client.create_repository(repositoryName="shop/web")
+        image = sample_image()
+        push(client, "shop/web", image, "v1")
+        digest = next(iter(image.blobs))
+        url = client.get_download_url_for_layer(repositoryName="shop/web", layerDigest=digest)["downloadUrl"]
+        with urllib.request.urlopen(url) as response:  # noqa: S310 - an http address of the emulator's
+            assert response.read() == image.blobs[digest]
+        with urllib.request.urlopen(ecr.endpoint_url) as response:  # noqa: S310 - as above
+            assert response.status == 200
+
+
+def test_an_account_is_no_region(ecr: EcrEmulator) -> None:
+    for make in (ecr.client, ecr.airflow_connection_uri):
+        with pytest.raises(ValueError, match=r"account_id 'eu-west-1' .* 12 digits: give one"):
+            make("us-east-1", "eu-west-1")
+        for swapped in (("210987654321", "eu-west-1"), ("210987654321",)):
+            with pytest.raises(ValueError, match="region_name '210987654321' is the id of an AWS account: give"):
+                make(*swapped)
+        with pytest.raises(ValueError, match="account_id '1234'"):
+            make(account_id="1234")
 
 
 def test_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch, ecr: EcrEmulator) -> None:

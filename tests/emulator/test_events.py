@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from local_ecr import needs_archives
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
@@ -150,8 +151,6 @@ def test_an_image_with_a_subject_is_a_referrer(ecr: EcrEmulator, client: ECRClie
 
 
 def move(client: ECRClient, web: str, target: Any, **image_id: str) -> None:
-    if "UpdateImageStorageClass" not in client.meta.service_model.operation_names:
-        pytest.skip("this botocore is older than archived images")
     ids: Any = image_id
     client.update_image_storage_class(repositoryName=web, imageId=ids, targetStorageClass=target)
 
@@ -168,6 +167,7 @@ def moved(web: str, image: SampleImage, target: str, **more: str) -> dict[str, A
     }
 
 
+@needs_archives
 def test_into_the_archive_and_out_of_it(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     image = one()
     push(client, web, image, "v1")
@@ -187,6 +187,7 @@ def test_into_the_archive_and_out_of_it(ecr: EcrEmulator, client: ECRClient, web
     assert shown["lastActivatedAt"].timestamp() == event.time
 
 
+@needs_archives
 def test_an_index_has_no_artifact_media_type(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     image = sample_image()
     push(client, web, image, "v1")
@@ -195,6 +196,7 @@ def test_an_index_has_no_artifact_media_type(ecr: EcrEmulator, client: ECRClient
     assert details(ecr) == [moved(web, image, "ARCHIVE")]
 
 
+@needs_archives
 def test_a_restore_that_comes_to_nothing_is_no_event(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     image = one()
     for after in (
@@ -212,6 +214,7 @@ def test_a_restore_that_comes_to_nothing_is_no_event(ecr: EcrEmulator, client: E
         assert ecr.events == ()
 
 
+@needs_archives
 def test_a_restored_image_is_announced_where_it_is(ecr: EcrEmulator) -> None:
     owner = ecr.client("eu-west-1", "210987654321")
     owner.create_repository(repositoryName="shop/web")

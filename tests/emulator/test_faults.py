@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
+from emulator_calls import Wire, version
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 
-def version(number: int) -> SampleImage:
-    """Make one of many images that are made of the same layers."""
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
-
-
-def put(client: ECRClient, repository: str, number: int, tag: str = "prod") -> None:
+def put_version(client: ECRClient, repository: str, number: int, tag: str = "prod") -> None:
     client.put_image(repositoryName=repository, imageManifest=version(number).text, imageTag=tag)
 
 
@@ -34,10 +30,10 @@ def test_fail(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     ecr.faults.fail("PutImage", times=2)
     for _ in range(2):
         with pytest.raises(ClientError, match=r"\(ThrottlingException\).*Rate exceeded") as caught:
-            put(client, layers, 1)
+            put_version(client, layers, 1)
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert digest_of(client, layers) is None
-    put(client, layers, 1)
+    put_version(client, layers, 1)
     assert [request.error_code for request in ecr.requests if request.operation == "PutImage"] == [
         "ThrottlingException",
         "ThrottlingException",
@@ -49,16 +45,16 @@ def test_fail(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     ("code", "status", "expected"),
     [("ServerException", None, 500), ("ExpiredTokenException", None, 400), ("ThrottlingException", 429, 429)],
 )
-def test_fail_as_told(ecr: EcrEmulator, client: ECRClient, code: str, status: int | None, expected: int) -> None:
-    ecr.faults.fail("DescribeRepositories", code, "as told", status=status)
-    with pytest.raises(ClientError, match=rf"\({code}\).*as told") as caught:
+def test_fail_as_asked(ecr: EcrEmulator, client: ECRClient, code: str, status: int | None, expected: int) -> None:
+    ecr.faults.fail("DescribeRepositories", code, message="as asked", status=status)
+    with pytest.raises(ClientError, match=rf"\({code}\).*as asked") as caught:
         client.describe_repositories()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == expected
 
 
 def test_botocore_retries_a_fault_away(ecr: EcrEmulator, layers: str) -> None:
     ecr.faults.fail("PutImage", times=2)
-    put(ecr.client(), layers, 1)
+    put_version(ecr.client(), layers, 1)
     assert ecr.calls == ["PutImage"] * 3
 
 
@@ -72,7 +68,7 @@ def test_delay(ecr: EcrEmulator, client: ECRClient) -> None:
 def test_cut(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     ecr.faults.cut("PutImage")
     with pytest.raises(ConnectionClosedError):
-        put(client, layers, 1)
+        put_version(client, layers, 1)
     assert digest_of(client, layers) is None
     assert ecr.requests[0].error_code == "ConnectionCut"
 
@@ -80,18 +76,18 @@ def test_cut(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
 def test_lose_the_answer(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     ecr.faults.lose("PutImage")
     with pytest.raises(client.exceptions.ServerException):
-        put(client, layers, 1)
+        put_version(client, layers, 1)
     assert digest_of(client, layers) == version(1).digest
     ecr.faults.lose("PutImage", how="cut")
     with pytest.raises(ConnectionClosedError):
-        put(client, layers, 2)
+        put_version(client, layers, 2)
     assert digest_of(client, layers) == version(2).digest
 
 
 def test_a_retry_after_a_lost_answer_finds_its_own_write(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     ecr.faults.lose("PutImage")
     with pytest.raises(client.exceptions.ImageAlreadyExistsException):
-        put(ecr.client(), layers, 1)
+        put_version(ecr.client(), layers, 1)
 
 
 def test_corrupt(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
@@ -107,11 +103,11 @@ def test_corrupt(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
 
 def test_before_and_after_are_where_races_are_won(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     rival = ecr.client()
-    ecr.faults.before("PutImage", lambda: put(rival, layers, 1))
-    put(client, layers, 2)
+    ecr.faults.before("PutImage", lambda: put_version(rival, layers, 1))
+    put_version(client, layers, 2)
     assert digest_of(client, layers) == version(2).digest
-    ecr.faults.after("PutImage", lambda: put(rival, layers, 3))
-    put(client, layers, 4)
+    ecr.faults.after("PutImage", lambda: put_version(rival, layers, 3))
+    put_version(client, layers, 4)
     assert digest_of(client, layers) == version(3).digest
 
 
@@ -121,8 +117,8 @@ def test_in_order_and_each_for_its_operation(ecr: EcrEmulator, client: ECRClient
     ecr.faults.fail("PutImage", "LimitExceededException")
     for code in ("KmsException", "LimitExceededException"):
         with pytest.raises(ClientError, match=code):
-            put(client, layers, 1)
-    put(client, layers, 1)
+            put_version(client, layers, 1)
+    put_version(client, layers, 1)
     ecr.faults.clear()
     client.list_images(repositoryName=layers)
 
@@ -148,7 +144,9 @@ def test_faults_of_no_operation(ecr: EcrEmulator) -> None:
         ecr.faults.cut("PutImage", times=0)
 
 
-def test_an_action_that_fails_is_told(ecr: EcrEmulator, client: ECRClient, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_failure_of_an_action_is_shown(
+    ecr: EcrEmulator, client: ECRClient, capfd: pytest.CaptureFixture[str]
+) -> None:
     def action() -> None:
         raise LookupError("the test's own mistake")
 
@@ -174,7 +172,7 @@ def test_requests_are_recorded(ecr: EcrEmulator) -> None:
     assert ecr.requests == ()
 
 
-def test_what_was_refused_is_recorded_too(ecr: EcrEmulator, wire: Any) -> None:
+def test_what_was_refused_is_recorded_too(ecr: EcrEmulator, wire: Wire) -> None:
     wire.send("POST", "/", "{}", {"X-Amz-Target": "Nonsense"})
     wire.call("PutImage", {"repositoryName": "shop/web"})
     assert [(request.operation, request.error_code) for request in ecr.requests] == [

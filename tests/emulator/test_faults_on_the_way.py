@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from emulator_calls import Wire
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
@@ -34,7 +35,7 @@ def get(url: str, headers: dict[str, str] | None = None) -> bytes:
         return body
 
 
-def refused(url: str) -> tuple[int, str]:
+def refusal_of(url: str) -> tuple[int, str]:
     with pytest.raises(urllib.error.HTTPError) as caught:
         get(url)
     with caught.value:
@@ -47,16 +48,16 @@ def refused(url: str) -> tuple[int, str]:
 def test_a_download_that_fails_does_so_in_s3s_words(ecr: EcrEmulator, url: str) -> None:
     ecr.faults.fail("GetObject")
     error = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-    assert refused(url) == (503, f'<?xml version="1.0" encoding="UTF-8"?>\n{error}')
-    ecr.faults.fail("GetObject", "AccessDenied", "no <no>")
-    status, body = refused(url)
+    assert refusal_of(url) == (503, f'<?xml version="1.0" encoding="UTF-8"?>\n{error}')
+    ecr.faults.fail("GetObject", "AccessDenied", message="no <no>")
+    status, body = refusal_of(url)
     assert (status, "<Code>AccessDenied</Code><Message>no &lt;no&gt;</Message>" in body) == (403, True)
     ecr.faults.fail("GetObject", "RequestTimeout")
-    assert refused(url)[0] == 400
+    assert refusal_of(url)[0] == 400
     ecr.faults.fail("GetObject", "NoSuchKey", status=410)
-    assert refused(url)[0] == 410
+    assert refusal_of(url)[0] == 410
     ecr.faults.lose("GetObject")
-    status, body = refused(url)
+    status, body = refusal_of(url)
     assert (status, "<Code>InternalError</Code>" in body) == (500, True)
     assert get(url) == BLOB
     codes = [request.error_code for request in ecr.requests if request.operation == "GetObject"]
@@ -138,7 +139,7 @@ def test_a_download_is_no_json(ecr: EcrEmulator) -> None:
 def test_downloads_are_recorded(ecr: EcrEmulator, url: str, layers: str) -> None:
     get(url)
     get(url, {"Range": "bytes=0-1"})
-    refused(url.replace("X-Amz-Expires=3600", "X-Amz-Expires=9999"))
+    refusal_of(url.replace("X-Amz-Expires=3600", "X-Amz-Expires=9999"))
     whole, part, forged = ecr.requests[-3:]
     assert (whole.operation, whole.endpoint, whole.account_id, whole.region_name, whole.error_code) == (
         "GetObject",
@@ -155,7 +156,7 @@ def test_downloads_are_recorded(ecr: EcrEmulator, url: str, layers: str) -> None
 # --- Answers of the API ---
 
 
-def test_an_answer_that_is_cut(ecr: EcrEmulator, client: ECRClient, wire: Any, layers: str) -> None:
+def test_an_answer_that_is_cut(ecr: EcrEmulator, client: ECRClient, wire: Wire, layers: str) -> None:
     other = sample_image(("linux/amd64",), annotations={"version": "1"})
     ecr.faults.cut("PutImage", after_bytes=10)
     with pytest.raises(http.client.IncompleteRead) as caught:
@@ -166,7 +167,7 @@ def test_an_answer_that_is_cut(ecr: EcrEmulator, client: ECRClient, wire: Any, l
     assert images[0]["imageId"]["imageDigest"] == other.digest
 
 
-def test_an_answer_that_is_truncated_or_has_a_flipped_bit(ecr: EcrEmulator, wire: Any) -> None:
+def test_an_answer_that_is_truncated_or_has_a_flipped_bit(ecr: EcrEmulator, wire: Wire) -> None:
     whole = wire.call("DescribeRepositories", {}).body
     ecr.faults.truncate("DescribeRepositories", 3)
     assert wire.call("DescribeRepositories", {}).body == whole[:3]
@@ -175,7 +176,7 @@ def test_an_answer_that_is_truncated_or_has_a_flipped_bit(ecr: EcrEmulator, wire
     assert wire.call("DescribeRepositories", {}).body == whole  # the connection is still good
 
 
-def test_an_error_can_be_cut_too(ecr: EcrEmulator, wire: Any) -> None:
+def test_an_error_can_be_cut_too(ecr: EcrEmulator, wire: Wire) -> None:
     ecr.faults.truncate("ListImages", 5)
     answer = wire.call("ListImages", {"repositoryName": "shop/none"})
     assert (answer.status, answer.body) == (400, b'{"__t')
@@ -250,7 +251,9 @@ def test_faults_that_were_not_met(ecr: EcrEmulator, client: ECRClient) -> None:
     client.describe_repositories()
     put, described = ecr.faults.pending
     assert repr(put) == (
-        "Fault(fault='fail', operation='PutImage', times=2, skip=1, repository_name='shop/web', endpoint='registry')"
+        "Fault(fault='fail', operation='PutImage', "
+        "arguments={'code': 'ThrottlingException', 'message': None, 'status': None}, "
+        "times=2, skip=1, repository_name='shop/web', endpoint='registry')"
     )
     assert (described.fault, described.operation, described.times, described.skip) == (
         "delay",
@@ -264,8 +267,8 @@ def test_faults_that_were_not_met(ecr: EcrEmulator, client: ECRClient) -> None:
 
 def test_faults_that_cannot_be(ecr: EcrEmulator) -> None:
     wrong: Any = "nowhere"
-    tell: Callable[[], None]
-    for message, tell in (
+    add: Callable[[], None]
+    for message, add in (
         ("0 calls pass or more", lambda: ecr.faults.fail("PutImage", skip=-1)),
         ("one of api, registry, downloads, not 'nowhere'", lambda: ecr.faults.fail("PutImage", endpoint=wrong)),
         ("'500' or 'cut', not by 'nowhere'", lambda: ecr.faults.lose("PutImage", how=wrong)),
@@ -275,7 +278,7 @@ def test_faults_that_cannot_be(ecr: EcrEmulator) -> None:
         ("400 to 599, not 200", lambda: ecr.faults.fail("PutImage", status=200)),
     ):
         with pytest.raises(ValueError, match=message):
-            tell()
+            add()
     with pytest.raises(TypeError, match="repository"):
         ecr.faults.fail("PutImage", repository="shop/web")  # type: ignore[call-arg]
     assert ecr.faults.pending == ()

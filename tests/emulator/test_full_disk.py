@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.config import Config
+from emulator_calls import ONCE
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 REPOSITORY = "shop/web"
-ONCE = Config(retries={"total_max_attempts": 1})
 SIZE = 4 * 1024 * 1024  # bytes
 
 

@@ -1,16 +1,16 @@
-"""Reading, listing, deleting and archiving images: what table G does not cover."""
+"""Reading, listing, deleting and archiving images: what the contract's cases do not cover."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import put, refused, version
+from local_ecr import needs_archives
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -19,23 +19,6 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-
-NEW = "UpdateImageStorageClass" in botocore.session.get_session().get_service_model("ecr").operation_names
-archives = pytest.mark.skipif(not NEW, reason="this botocore does not know of the archive")
-
-
-def version(number: int | str) -> SampleImage:
-    """Make one of many images that are made of the same layers."""
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
-
-
-def put(client: ECRClient, repository: str, image: SampleImage, **more: Any) -> str:
-    answer = client.put_image(repositoryName=repository, imageManifest=image.text, **more)
-    return answer["image"]["imageId"]["imageDigest"]
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 # --- BatchGetImage ---
@@ -224,7 +207,7 @@ def archive(client: ECRClient, repository: str, **image_id: Any) -> str:
     return answer["imageStatus"]
 
 
-@archives
+@needs_archives
 def test_an_archived_image(client: ECRClient, layers: str) -> None:
     assert archive(client, layers, imageTag="zero") == "ARCHIVED"
     assert client.describe_images(repositoryName=layers)["imageDetails"] == []
@@ -241,7 +224,7 @@ def test_an_archived_image(client: ECRClient, layers: str) -> None:
     assert checked["layerAvailability"] == "ARCHIVED"
 
 
-@archives
+@needs_archives
 def test_restoring_takes_a_while(ecr: EcrEmulator, client: ECRClient, layers: str) -> None:
     archive(client, layers, imageTag="zero")
     answer = client.update_image_storage_class(
@@ -258,7 +241,7 @@ def test_restoring_takes_a_while(ecr: EcrEmulator, client: ECRClient, layers: st
     assert client.batch_get_image(repositoryName=layers, imageIds=[{"imageTag": "zero"}])["images"]
 
 
-@archives
+@needs_archives
 @pytest.mark.parametrize("tag", [{}, {"imageTag": "zero"}])
 def test_pushing_restores_at_once(client: ECRClient, layers: str, tag: Any) -> None:
     archive(client, layers, imageTag="zero")
@@ -266,7 +249,7 @@ def test_pushing_restores_at_once(client: ECRClient, layers: str, tag: Any) -> N
     assert client.describe_images(repositoryName=layers)["imageDetails"][0]["imageStatus"] == "ACTIVE"
 
 
-@archives
+@needs_archives
 def test_what_cannot_be_archived(client: ECRClient, web: str) -> None:
     image = sample_image()
     push(client, web, image, "v1")

@@ -1,4 +1,4 @@
-"""The layer operations and the download origin: what table G does not cover."""
+"""The layer operations and the download origin: what the contract's cases do not cover."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 ABSENT = f"sha256:{'0' * 64}"
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 # --- Uploading ---
@@ -157,6 +153,7 @@ def test_the_address(ecr: EcrEmulator, download: Download) -> None:
         assert f"X-Amz-{name}" in parts.query
     status, headers, body = download.ask()
     assert (status, body, headers["Accept-Ranges"]) == (200, download.blob, "bytes")
+    assert not {"Server", "Date"} & set(headers)
 
 
 @pytest.mark.parametrize(

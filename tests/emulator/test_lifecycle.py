@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import refused
 from local_ecr import needs, needs_archives
 
 from ecr_provider.emulator import EcrEmulator
@@ -29,17 +29,13 @@ ONE_UNTAGGED = {
 POLICY = json.dumps(ONE_UNTAGGED, indent=1)
 
 
-def refused(code: str, message: str = "") -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\).*{message}")
-
-
 def older(days: int, action: str = "expire", count_type: str = "sinceImagePushed", **selection: str) -> str:
     counted = {"tagStatus": "any", "countType": count_type, "countUnit": "days", "countNumber": days}
     acted = {"type": action} | ({"targetStorageClass": "archive"} if action == "transition" else {})
     return json.dumps({"rules": [{"rulePriority": 1, "selection": counted | selection, "action": acted}]})
 
 
-def put(client: ECRClient, text: str) -> None:
+def put_policy(client: ECRClient, text: str) -> None:
     client.put_lifecycle_policy(repositoryName="shop/web", lifecyclePolicyText=text)
 
 
@@ -70,16 +66,16 @@ def test_a_policy_comes_and_goes(client: ECRClient, web: str) -> None:
 
 
 def test_a_bad_policy_leaves_the_good_one(client: ECRClient, web: str) -> None:
-    put(client, POLICY)
+    put_policy(client, POLICY)
     with refused("InvalidParameterException", "Lifecycle policy validation failure: countNumber must be 1"):
-        put(client, older(0))
+        put_policy(client, older(0))
     with refused("InvalidParameterException", "Member must have length less than or equal to 30720"):
-        put(client, POLICY + " " * 30720)
+        put_policy(client, POLICY + " " * 30720)
     assert client.get_lifecycle_policy(repositoryName=web)["lifecyclePolicyText"] == POLICY
 
 
 def test_a_repository_takes_its_policy_with_it(client: ECRClient, web: str) -> None:
-    put(client, POLICY)
+    put_policy(client, POLICY)
     client.start_lifecycle_policy_preview(repositoryName=web)
     client.delete_repository(repositoryName=web)
     client.create_repository(repositoryName=web)
@@ -114,7 +110,7 @@ def test_a_preview_of_the_repositorys_own_policy(client: ECRClient, web: str) ->
         client.start_lifecycle_policy_preview(repositoryName=web)
     with refused("LifecyclePolicyPreviewNotFoundException"):
         client.get_lifecycle_policy_preview(repositoryName=web)
-    put(client, POLICY)
+    put_policy(client, POLICY)
     assert client.start_lifecycle_policy_preview(repositoryName=web)["lifecyclePolicyText"] == POLICY
 
 
@@ -168,7 +164,7 @@ def test_a_preview_of_the_archive(ecr: EcrEmulator, client: ECRClient, web: str)
 
 def test_a_policy_is_applied_a_day_later_and_daily(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     first, second, tagged = push_versions(client, None, None, "v1")
-    put(client, POLICY)
+    put_policy(client, POLICY)
     ecr.advance(DAY - 1)
     assert digests(client) == {first, second, tagged}
     ecr.clear_events()
@@ -186,7 +182,7 @@ def test_a_policy_is_applied_a_day_later_and_daily(ecr: EcrEmulator, client: ECR
 def test_centuries_pass_at_once(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     """Each image goes on its day, though nobody looks in between; days on which there is nothing to do cost nothing."""
     (first,) = push_versions(client, "first")
-    put(client, older(90))
+    put_policy(client, older(90))
     began = ecr.events[-1].time
     ecr.advance(30 * DAY)
     second = push(client, web, sample_image(("linux/amd64",), files={"name": b"second"}), "second")
@@ -199,13 +195,13 @@ def test_centuries_pass_at_once(ecr: EcrEmulator, client: ECRClient, web: str) -
 
 def test_a_policy_that_is_gone_does_nothing(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     found = set(push_versions(client, None, None))
-    put(client, POLICY)
+    put_policy(client, POLICY)
     client.delete_lifecycle_policy(repositoryName=web)
     ecr.advance(DAY)
     assert digests(client) == found
-    put(client, older(100))
+    put_policy(client, older(100))
     ecr.advance(DAY - 1)
-    put(client, POLICY)  # takes the place of the other, whose time would be now
+    put_policy(client, POLICY)  # takes the place of the other, whose time would be now
     ecr.advance(1)
     assert digests(client) == found
 
@@ -213,7 +209,7 @@ def test_a_policy_that_is_gone_does_nothing(ecr: EcrEmulator, client: ECRClient,
 def test_an_index_goes_before_its_images(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     image = sample_image()
     push(client, web, image, "v1")
-    put(client, older(1))
+    put_policy(client, older(1))
     ecr.advance(DAY)
     assert digests(client) == {child.digest for child in image.children}
     ecr.advance(DAY)
@@ -226,7 +222,7 @@ def test_images_are_archived_and_then_expire(ecr: EcrEmulator, client: ECRClient
     rules = [json.loads(older(1, "transition")), json.loads(older(90, "expire", "sinceImageTransitioned"))]
     rules[1]["rules"][0] |= {"rulePriority": 2}
     rules[1]["rules"][0]["selection"]["storageClass"] = "archive"
-    put(client, json.dumps({"rules": rules[0]["rules"] + rules[1]["rules"]}))
+    put_policy(client, json.dumps({"rules": rules[0]["rules"] + rules[1]["rules"]}))
     ecr.advance(2 * DAY)
     (detail,) = client.describe_images(repositoryName=web, filter={"imageStatus": "ARCHIVED"})["imageDetails"]
     assert detail["imageDigest"] == digest
@@ -240,7 +236,7 @@ def test_what_an_archived_index_names_is_not_deleted(ecr: EcrEmulator, client: E
     image = sample_image()
     push(client, web, image, "v1")
     client.update_image_storage_class(repositoryName=web, imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE")
-    put(client, older(1))
+    put_policy(client, older(1))
     ecr.advance(2 * DAY)
     assert digests(client) == {child.digest for child in image.children}
     assert "lastEvaluatedAt" in client.get_lifecycle_policy(repositoryName=web)
@@ -249,7 +245,7 @@ def test_what_an_archived_index_names_is_not_deleted(ecr: EcrEmulator, client: E
 @needs_archives
 def test_what_an_archived_index_names_follows_it(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     push(client, web, sample_image(), "v1")
-    put(client, older(1, "transition"))
+    put_policy(client, older(1, "transition"))
     ecr.advance(DAY)
     assert len(digests(client)) == 2
     ecr.advance(DAY)
@@ -266,7 +262,7 @@ def test_an_artifact_in_an_index_stays_with_it(ecr: EcrEmulator, client: ECRClie
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [descriptor]}
     client.put_image(repositoryName=web, imageManifest=json.dumps(index), imageTag="bundle")
     client.update_image_storage_class(repositoryName=web, imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE")
-    put(client, older(1000))
+    put_policy(client, older(1000))
     ecr.advance(DAY)
     assert artifact.digest in digests(client)
 
@@ -277,7 +273,7 @@ def test_signatures_follow_their_subject(ecr: EcrEmulator, client: ECRClient, we
     client.put_signing_configuration(signingConfiguration={"rules": [{"signingProfileArn": profile}]})
     archived, deleted = push_versions(client, "v1", "v2")
     ecr.advance(60)
-    put(client, older(1000))  # does nothing by itself
+    put_policy(client, older(1000))  # does nothing by itself
     client.update_image_storage_class(
         repositoryName=web, imageId={"imageDigest": archived}, targetStorageClass="ARCHIVE"
     )
@@ -292,7 +288,7 @@ def test_signatures_follow_their_subject(ecr: EcrEmulator, client: ECRClient, we
 
 
 def test_an_artifact_may_come_before_its_subject(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
-    put(client, older(1000))
+    put_policy(client, older(1000))
     ecr.advance(DAY - 1)
     artifact = push(client, web, sample_artifact("application/vnd.example.sbom", subject=sample_image()))
     ecr.advance(1)

@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import refused
 from local_ecr import needs
 
 from ecr_provider.emulator import EcrEmulator, SigningStep
@@ -23,10 +23,6 @@ PROFILE = "arn:aws:signer:us-east-1:123456789012:/signing-profiles/release"
 OTHER_PROFILE = "arn:aws:signer:us-east-1:210987654321:/signing-profiles/central"
 SIGNATURE = "application/vnd.cncf.notary.signature"
 IMAGE = sample_image(("linux/amd64",))
-
-
-def refused(code: str, message: str = "") -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\).*{message}")
 
 
 def rule(profile: str = PROFILE, *filters: str) -> Any:
@@ -160,10 +156,10 @@ def test_an_image_that_is_gone_is_not_signed(ecr: EcrEmulator, client: ECRClient
 
 def test_signing_that_fails(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     ecr.signings.script(
-        web,
         SigningStep("IN_PROGRESS"),
         SigningStep("FAILED", after=3, failure_code="AccessDenied", failure_reason="No signer:SignPayload"),
         signing_profile_arn=OTHER_PROFILE,
+        repository_name=web,
     )
     configure(client, rule(PROFILE), rule(OTHER_PROFILE))
     push(client, web, IMAGE, "v1")
@@ -181,11 +177,11 @@ def test_signing_that_fails(ecr: EcrEmulator, client: ECRClient, web: str) -> No
 
 
 def test_a_failure_is_tried_again_with_the_next_push(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
-    ecr.signings.script(web, SigningStep("FAILED"))
+    ecr.signings.script(SigningStep("FAILED"), repository_name=web)
     configure(client, rule())
     push(client, web, IMAGE, "v1")
     assert statuses(client) == [{"signingProfileArn": PROFILE, "status": "FAILED"}]
-    ecr.signings.script(web, SigningStep("COMPLETE", after=1))
+    ecr.signings.script(SigningStep("COMPLETE", after=1), repository_name=web)
     client.put_image(repositoryName=web, imageManifest=IMAGE.text, imageTag="v2")
     ecr.advance(1)
     assert (statuses(client)[0]["status"], len(signatures(client))) == ("COMPLETE", 1)

@@ -24,6 +24,7 @@ from emulator.model_requests import (
     boundaries,
     enum_values,
     enumerated,
+    full,
     members,
     minimal,
     request,
@@ -32,6 +33,7 @@ from emulator.model_requests import (
 )
 from emulator.model_scenes import Scene, play
 from emulator.model_values import COMPANIONS, NOT_ACCEPTED, NOT_PRODUCED, PRODUCED
+from emulator_calls import Wire
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.rules.operations import RULES
@@ -62,7 +64,7 @@ def code_of_a_violation(operation: str) -> str:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_constraint_is_enforced(wire: Any, operation: str) -> None:
+def test_every_constraint_is_enforced(wire: Wire, operation: str) -> None:
     for what, member, parameters in violations(inputs(operation)):
         answer = wire.call(operation, parameters)
         where = f"{operation}: {what} of {member.where}: {answer.body!r}"
@@ -71,7 +73,7 @@ def test_every_constraint_is_enforced(wire: Any, operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_type_is_enforced(wire: Any, operation: str) -> None:
+def test_every_type_is_enforced(wire: Wire, operation: str) -> None:
     for what, member, parameters in wrong_types(inputs(operation)):
         answer = wire.call(operation, parameters)
         where = f"{operation}: {what} of {member.where or 'the request'}: {answer.body!r}"
@@ -80,10 +82,11 @@ def test_every_type_is_enforced(wire: Any, operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_what_is_just_allowed_is_no_violation(wire: Any, operation: str) -> None:
+def test_what_is_just_allowed_is_no_violation(wire: Wire, operation: str) -> None:
     shape = inputs(operation)
-    least = ("nothing but the required", next(members(shape)), minimal(shape))
-    for what, member, parameters in [least, *boundaries(shape)]:
+    whole = next(members(shape))
+    least, most = ("nothing but the required", whole, minimal(shape)), ("everything", whole, full(shape))
+    for what, member, parameters in [least, most, *boundaries(shape)]:
         answer = wire.call(operation, parameters)
         message = answer.json.get("message", "") if answer.status != 200 else ""
         where = f"{operation}: {what} of {member.where}: {message}"
@@ -109,7 +112,7 @@ def _is_twin(operation: str, code: str) -> bool:
 
 
 @pytest.mark.parametrize(("operation", "code"), modelled_exceptions())
-def test_every_exception_is_provoked(ecr: EcrEmulator, wire: Any, operation: str, code: str) -> None:
+def test_every_exception_is_provoked(ecr: EcrEmulator, wire: Wire, operation: str, code: str) -> None:
     if scene := PROVOKED.get((operation, code)):
         provoked_by(scene, operation, code)
     elif code == "ServerException":
@@ -139,7 +142,7 @@ def provoked_by(scene: Scene, operation: str, code: str) -> None:
 SAY_WHY = f"{BOTOCORE} lists {{}} for {{}}: provoke it (PROVOKED), or say why not (NOT_PROVOKED)"
 
 
-def answered(wire: Any, operation: str, parameters: Any) -> tuple[int, str]:
+def answered(wire: Wire, operation: str, parameters: Any) -> tuple[int, str]:
     answer = wire.call(operation, parameters)
     return answer.status, answer.code if answer.status != 200 else ""
 
@@ -156,7 +159,7 @@ def input_enums() -> list[Any]:
 
 
 @pytest.mark.parametrize(("operation", "member", "value"), input_enums())
-def test_every_value_that_may_be_sent_is_accepted(wire: Any, operation: str, member: Member, value: str) -> None:
+def test_every_value_that_may_be_sent_is_accepted(wire: Wire, operation: str, member: Member, value: str) -> None:
     """The value may be refused for what it means, then ``NOT_ACCEPTED`` says why; never for not being known."""
     name = member.shape.name
     companions = COMPANIONS.get(("*", name, value)) or COMPANIONS.get((operation, name, value)) or {}

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import http.client
 import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from email.message import Message
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from emulator_calls import TARGET, Wire
+from http_connection import Answer, Connection
+from local_ecr import needs_archives
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.page import views
@@ -59,29 +59,20 @@ class Reader(HTMLParser):
             self.text += f"{data} "
 
 
-@dataclass
-class Answer:
-    status: int
-    headers: Message
-    body: bytes
-
-
 @pytest.fixture
 def ask(ecr: EcrEmulator) -> Iterator[Callable[..., Answer]]:
     """Send what a browser sends, with these headers in place of its own."""
-    connection = http.client.HTTPConnection(ecr.endpoint_url.removeprefix("http://"), timeout=10)
+    connection = Connection(ecr.endpoint_url)
 
     def ask(path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Answer:
-        connection.request(method, path, headers=headers or {})
-        response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
+        return connection.send(method, path, headers=headers)
 
     yield ask
     connection.close()
 
 
 @pytest.fixture
-def read(ask: Any) -> Callable[..., Reader]:
+def read(ask: Callable[..., Answer]) -> Callable[..., Reader]:
     def read(path: str, status: int = 200) -> Reader:
         answer = ask(path)
         assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
@@ -93,14 +84,16 @@ def read(ask: Any) -> Callable[..., Reader]:
 # --- The front page ---
 
 
-def test_an_empty_registry_says_what_to_type(ecr: EcrEmulator, read: Any) -> None:
+def test_an_empty_registry_says_what_to_type(ecr: EcrEmulator, read: Callable[..., Reader]) -> None:
     page = read("/")
     assert f"aws ecr create-repository --endpoint-url {ecr.endpoint_url} --repository-name shop/web" in page.text
     assert f"export AIRFLOW_CONN_AWS_DEFAULT='{ecr.airflow_connection_uri()}'" in page.text
     assert "Latest requests" not in page.text
 
 
-def test_repositories_by_account_and_region(ecr: EcrEmulator, client: ECRClient, web: str, read: Any) -> None:
+def test_repositories_by_account_and_region(
+    ecr: EcrEmulator, client: ECRClient, web: str, read: Callable[..., Reader]
+) -> None:
     push(client, web, sample_image(("linux/amd64",)), "v1")
     other = ecr.client("eu-west-1", "210987654321")
     other.create_repository(repositoryName="b/immutable", imageTagMutability="IMMUTABLE")
@@ -113,7 +106,7 @@ def test_repositories_by_account_and_region(ecr: EcrEmulator, client: ECRClient,
     assert re.search(r"CreateRepository\s+b/immutable\s+api\s+210987654321\s+eu-west-1\s+OK", page.text)
 
 
-def test_many_repositories_are_cut(client: ECRClient, read: Any) -> None:
+def test_many_repositories_are_cut(client: ECRClient, read: Callable[..., Reader]) -> None:
     for number in range(101):
         client.create_repository(repositoryName=f"shop/r{number:03}")
     front = read("/")
@@ -128,7 +121,7 @@ def test_many_repositories_are_cut(client: ECRClient, read: Any) -> None:
     assert not [link for link in read(more).links if "after" in link]
 
 
-def test_many_registries_are_cut(ecr: EcrEmulator, read: Any) -> None:
+def test_many_registries_are_cut(ecr: EcrEmulator, read: Callable[..., Reader]) -> None:
     for number in range(21):
         ecr.client("us-east-1", f"{number:012}").create_repository(repositoryName="shop/web")
     front = read("/")
@@ -141,12 +134,12 @@ def test_many_registries_are_cut(ecr: EcrEmulator, read: Any) -> None:
 # --- A repository ---
 
 
-def test_an_empty_repository_says_what_to_type(ecr: EcrEmulator, web: str, read: Any) -> None:
+def test_an_empty_repository_says_what_to_type(ecr: EcrEmulator, web: str, read: Callable[..., Reader]) -> None:
     host = ecr.endpoint_url.removeprefix("http://")
     assert f"docker://{host}/{web}:latest" in read(SHOP).text
 
 
-def test_images(client: ECRClient, web: str, read: Any) -> None:
+def test_images(client: ECRClient, web: str, read: Callable[..., Reader]) -> None:
     index, single = sample_image(), sample_image(("linux/amd64",), media_types="docker")
     push(client, web, index, "v1")
     push(client, web, index, "prod")
@@ -161,7 +154,7 @@ def test_images(client: ECRClient, web: str, read: Any) -> None:
     assert page.text.index(single.digest) < page.text.index(index.digest)  # the newest first
 
 
-def test_artifacts_say_what_they_are(client: ECRClient, web: str, read: Any) -> None:
+def test_artifacts_say_what_they_are(client: ECRClient, web: str, read: Callable[..., Reader]) -> None:
     subject = sample_image(("linux/amd64",))
     push(client, web, subject, "v1")
     descriptor = {"mediaType": subject.media_type, "digest": subject.digest, "size": len(subject.text)}
@@ -170,9 +163,8 @@ def test_artifacts_say_what_they_are(client: ECRClient, web: str, read: Any) -> 
     assert f"application/spdx+json refers to {subject.digest[:17]}…" in read(SHOP).text
 
 
-def test_where_an_image_is(client: ECRClient, web: str, read: Any) -> None:
-    if "UpdateImageStorageClass" not in client.meta.service_model.operation_names:
-        pytest.skip("this botocore is older than archived images")
+@needs_archives
+def test_where_an_image_is(client: ECRClient, web: str, read: Callable[..., Reader]) -> None:
     push(client, web, sample_image(("linux/amd64",)), "v1")
     for target, shown in (("ARCHIVE", "archived"), ("STANDARD", "activating")):
         wanted: Any = target
@@ -180,7 +172,7 @@ def test_where_an_image_is(client: ECRClient, web: str, read: Any) -> None:
         assert shown in read(SHOP).text
 
 
-def test_scans(ecr: EcrEmulator, client: ECRClient, web: str, read: Any) -> None:
+def test_scans(ecr: EcrEmulator, client: ECRClient, web: str, read: Callable[..., Reader]) -> None:
     push(client, web, sample_image(("linux/amd64",)), "v1")
     assert "scan:" not in read(SHOP).text
     client.start_image_scan(repositoryName=web, imageId={"imageTag": "v1"})
@@ -189,7 +181,7 @@ def test_scans(ecr: EcrEmulator, client: ECRClient, web: str, read: Any) -> None
     assert "scan: complete" in read(SHOP).text
 
 
-def test_many_images_come_in_pages(client: ECRClient, web: str, read: Any) -> None:
+def test_many_images_come_in_pages(client: ECRClient, web: str, read: Callable[..., Reader]) -> None:
     images = [sample_image(("linux/amd64",), annotations={"n": str(number)}) for number in range(51)]
     for image in images:
         push(client, web, image)
@@ -203,9 +195,9 @@ def test_many_images_come_in_pages(client: ECRClient, web: str, read: Any) -> No
     assert not [link for link in oldest.links if "before" in link]
 
 
-def test_a_hundred_thousand_images_do_not_hang_it(ecr: EcrEmulator, web: str, read: Any) -> None:
-    state = ecr._agenda._state
-    with state.store.transaction() as records:
+def test_a_hundred_thousand_images_do_not_hang_it(ecr: EcrEmulator, web: str, read: Callable[..., Reader]) -> None:
+    assert ecr._running
+    with ecr._running.agenda._state.store.transaction() as records:
         repository = records.repository("123456789012", "us-east-1", web)
         assert repository
         columns = "repository, digest, media_type, size, pushed_at, manifest"
@@ -223,7 +215,7 @@ def test_a_hundred_thousand_images_do_not_hang_it(ecr: EcrEmulator, web: str, re
 # --- Requests ---
 
 
-def test_requests(client: ECRClient, web: str, read: Any) -> None:
+def test_requests(client: ECRClient, web: str, read: Callable[..., Reader]) -> None:
     assert "There was no request yet" not in read("/requests").text
     with pytest.raises(client.exceptions.InvalidParameterException):
         client.put_image(repositoryName=web, imageManifest="{}")
@@ -231,11 +223,11 @@ def test_requests(client: ECRClient, web: str, read: Any) -> None:
     assert re.search(r"PutImage\s+shop/web\s+api\s+123456789012\s+us-east-1\s+InvalidParameterException", page)
 
 
-def test_no_requests(read: Any) -> None:
+def test_no_requests(read: Callable[..., Reader]) -> None:
     assert "There was no request yet" in read("/requests").text
 
 
-def test_many_requests_come_in_pages(ecr: EcrEmulator, client: ECRClient, read: Any) -> None:
+def test_many_requests_come_in_pages(ecr: EcrEmulator, client: ECRClient, read: Callable[..., Reader]) -> None:
     client.create_repository(repositoryName="shop/first")
     for _ in range(100):
         client.describe_repositories()
@@ -265,9 +257,11 @@ def test_sizes(count: int, written: str) -> None:
     assert views._size(count) == written
 
 
-def test_what_a_client_sent_is_escaped(ecr: EcrEmulator, client: ECRClient, wire: Any, web: str, read: Any) -> None:
+def test_what_a_client_sent_is_escaped(
+    ecr: EcrEmulator, client: ECRClient, wire: Wire, web: str, read: Callable[..., Reader]
+) -> None:
     evil = "<b onload=x>"
-    wire.send("POST", "/", "{}", {"X-Amz-Target": f"AmazonEC2ContainerRegistry_V20150921.{evil}"})
+    wire.send("POST", "/", "{}", {"X-Amz-Target": f"{TARGET}{evil}"})
     assert evil in read("/requests").text
     push(client, web, sample_image(("linux/amd64",)), "v1")
     manifest = json.loads(sample_image(("linux/amd64",)).text) | {"artifactType": evil}
@@ -277,7 +271,7 @@ def test_what_a_client_sent_is_escaped(ecr: EcrEmulator, client: ECRClient, wire
     assert ecr.requests
 
 
-def test_no_script_can_run(ask: Any) -> None:
+def test_no_script_can_run(ask: Callable[..., Answer]) -> None:
     answer = ask("/")
     (style,) = re.findall(r"<style>(.*?)</style>", answer.body.decode(), re.DOTALL)
     hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -290,7 +284,7 @@ def test_no_script_can_run(ask: Any) -> None:
     assert b"<script" not in answer.body
 
 
-def test_other_hosts_and_other_sites_are_refused(ask: Any, wire: Any) -> None:
+def test_other_hosts_and_other_sites_are_refused(ask: Callable[..., Answer], wire: Wire) -> None:
     two_hosts = wire.send_exactly("/requests", [("Host", "localhost")], "GET")  # beside http.client's own
     for answer in (
         ask("/requests", {"Host": "example.invalid"}),
@@ -301,28 +295,28 @@ def test_other_hosts_and_other_sites_are_refused(ask: Any, wire: Any) -> None:
         assert b"Refused" in answer.body
 
 
-def test_pages_that_are_not_there(read: Any) -> None:
+def test_pages_that_are_not_there(read: Callable[..., Reader]) -> None:
     for path in ("/repositories/1/2", "/repositories/1", "/repositories/1/2/x/y", "/requests/x"):
         assert "There is no" in read(path, 404).text
 
 
-def test_positions_that_are_none_are_the_beginning(web: str, read: Any) -> None:
+def test_positions_that_are_none_are_the_beginning(web: str, read: Callable[..., Reader]) -> None:
     for before in ("x", "-1", "99999999999999999999", "%C2%B2", ""):
         assert web in read(f"{SHOP}?before={before}").text
         read(f"/requests?before={before}")
 
 
-def test_a_body_is_not_taken_for_the_next_request(ask: Any) -> None:
+def test_a_body_is_not_taken_for_the_next_request(ask: Callable[..., Answer]) -> None:
     assert ask("/", {"Content-Length": "5"}).status == 413
 
 
-def test_a_head_has_no_body(ask: Any) -> None:
+def test_a_head_has_no_body(ask: Callable[..., Answer]) -> None:
     answer = ask("/", method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
     assert int(answer.headers["Content-Length"]) > 1000
 
 
-def test_clients_of_the_api_get_no_page(ask: Any) -> None:
+def test_clients_of_the_api_get_no_page(ask: Callable[..., Answer]) -> None:
     for path, headers in (
         ("/", {"Authorization": "x"}),
         ("/", {"X-Amz-Target": "x"}),

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from emulator_calls import version
+from emulator_process import EmulatorProcess, emulator_process, refused_command
+from waiting import until
 
 from ecr_provider.emulator import EcrEmulator, StoreError
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
-
-ONCE = Config(retries={"total_max_attempts": 1})
-
-
-def version(number: int | str) -> SampleImage:
-    """Make one of many images that are made of the same layers."""
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
 
 
 # --- Persistence ---
@@ -122,74 +112,37 @@ def test_a_data_directory_that_is_none(tmp_path: Path) -> None:
 # --- The command ---
 
 
-@contextmanager
-def command(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command; yield the process and its address."""
-    environment = os.environ | {"PYTHONWARNINGS": "error"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "ecr_provider.emulator", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stdout
-        line = process.stdout.readline()
-        try:
-            yield process, next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
-        finally:
-            process.kill()
-
-
-def boto(url: str) -> ECRClient:
-    client: ECRClient = boto3.client(
-        "ecr",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id="123456789012",
-        aws_secret_access_key="x",
-        config=ONCE,
-    )
-    return client
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_it_is_told_to_stop(number: int) -> None:
-    with command("--port", "0") as (process, url):
-        client = boto(url)
+    with emulator_process() as server:
+        client = server.client()
         client.create_repository(repositoryName="shop/web")
         push(client, "shop/web", sample_image(), "v1")
-        process.send_signal(number)
-        output, errors = process.communicate(timeout=10)
+        server.process.send_signal(number)
+        output, errors = server.process.communicate(timeout=10)
         client.close()
-    assert (process.returncode, output, errors) == (0, "", "")
+    assert (server.process.returncode, output, errors) == (0, "", "")
 
 
 def test_what_the_command_refuses(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for arguments, status in (
-            (["--port", port], 1),
-            (["--port", "0", "--data-dir", str(tmp_path / "file")], 1),
-            (["--port", "0", "--data-dir", "/proc/nowhere"], 1),
+        for arguments in (
+            ["--port", port],
+            ["--data-dir", str(tmp_path / "file")],
+            ["--data-dir", "/proc/nowhere"],
         ):
-            done = subprocess.run(
-                [sys.executable, "-m", "ecr_provider.emulator", *arguments],
-                capture_output=True,
-                text=True,
-                timeout=20,
-                check=False,
-            )
-            assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1), done
+            done = refused_command(*arguments)
+            assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
 
 
 def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """Kill -9 in the middle of a storm, twice on the same data, and look for all that was promised."""
     promised = Promises()
     for storm in range(2):
-        with command("--port", "0", "--data-dir", str(tmp_path)) as (process, url):
-            promised.storm(url, storm, then=process.kill)
+        with emulator_process("--data-dir", str(tmp_path)) as server:
+            promised.storm(server, storm)
     with EcrEmulator(tmp_path) as ecr:
         promised.check(ecr.client())
 
@@ -202,32 +155,32 @@ class Promises:
         self.moving: dict[int, set[str]] = {}
         self.parts: dict[str, int] = {}
 
-    def storm(self, url: str, storm: int, then: Callable[[], None]) -> None:
-        """Write from several threads until some of it is acknowledged, then do something about it."""
-        client = boto(url)
+    def storm(self, server: EmulatorProcess, storm: int) -> None:
+        """Write from several threads until some of it is acknowledged, then kill the server."""
+        client = server.client()
         if not storm:
             client.create_repository(repositoryName="shop/web")
-        ready = threading.Barrier(5)
-        workers = [threading.Thread(target=self._push, args=(url, storm, n, ready)) for n in range(3)]
-        workers.append(threading.Thread(target=self._upload, args=(url, ready)))
-        for worker in workers:
-            worker.start()
-        ready.wait()
         goal = len(self.images) + 30
-        while len(self.images) < goal:
-            time.sleep(0.001)
-        then()
+        with ThreadPoolExecutor(4) as pool:
+            ready = threading.Barrier(5)
+            workers = [pool.submit(self._push, server, f"{storm}-{number}", ready) for number in range(3)]
+            workers.append(pool.submit(self._upload, server, ready))
+            try:
+                ready.wait(timeout=30)
+                until(lambda: len(self.images) >= goal or any(worker.done() for worker in workers), seconds=60)
+            finally:
+                server.kill()
         for worker in workers:
-            worker.join()
+            worker.result()
         client.close()
 
-    def _push(self, url: str, storm: int, number: int, ready: threading.Barrier) -> None:
+    def _push(self, server: EmulatorProcess, worker: str, ready: threading.Barrier) -> None:
         """Push images, each with a layer of its own."""
-        client = boto(url)
-        ready.wait()
+        client = server.client()
+        ready.wait(timeout=30)
         try:
             for turn in range(1000):
-                name = f"{storm}-{number}-{turn}"
+                name = f"{worker}-{turn}"
                 image = sample_image(files={"name": name.encode() * 2000})
                 push(client, "shop/web", image, name)
                 self.images.append((image, name))
@@ -235,10 +188,10 @@ class Promises:
             pass
         client.close()
 
-    def _upload(self, url: str, ready: threading.Barrier) -> None:
+    def _upload(self, server: EmulatorProcess, ready: threading.Barrier) -> None:
         """Upload a layer without end."""
-        client = boto(url)
-        ready.wait()
+        client = server.client()
+        ready.wait(timeout=30)
         try:
             upload = client.initiate_layer_upload(repositoryName="shop/web")["uploadId"]
             for turn in range(1000):

@@ -6,33 +6,23 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from emulator_calls import ONCE, OTHER, OWN, refused, version
+from local_ecr import needs_archives
 from registry_client import RegistryClient
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.rules.pull_through_cache.cache import is_pull_through
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-OWN, OTHER = "123456789012", "210987654321"
 WEST = "us-west-2"
 DAY = 24 * 60 * 60
-ONCE = Config(retries={"total_max_attempts": 1})
 SECRET = f"arn:aws:secretsmanager:us-east-1:{OWN}:secret:ecr-pullthroughcache/hub-AbCdEf"
 ROLE = f"arn:aws:iam::{OWN}:role/cache"
 UPSTREAM = f"{OWN}.dkr.ecr.{WEST}.amazonaws.com"
 ABROAD = f"{OTHER}.dkr.ecr.{WEST}.amazonaws.com"
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
-
-
-def version(number: int | str) -> SampleImage:
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
 
 
 def create(client: ECRClient, prefix: str = "cache", url: str = UPSTREAM, **more: Any) -> Any:
@@ -313,9 +303,8 @@ def test_a_push_into_a_cache_stays_until_upstream_has_the_tag(ecr: EcrEmulator, 
     assert pulled(client) == version(1).digest
 
 
+@needs_archives
 def test_an_archived_image_is_not_upstream(client: ECRClient, upstream: ECRClient) -> None:
-    if not hasattr(client, "update_image_storage_class"):
-        pytest.skip("this botocore does not know of the archive")
     upstream.update_image_storage_class(
         repositoryName="shop/web", imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE"
     )
@@ -326,7 +315,8 @@ def test_an_archived_image_is_not_upstream(client: ECRClient, upstream: ECRClien
 @pytest.mark.usefixtures("upstream")
 def test_what_came_from_upstream_is_known(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     pull(client)
-    with ecr._agenda._state.store.transaction() as records:
+    assert ecr._running
+    with ecr._running.agenda._state.store.transaction() as records:
         found = {
             repository.name: is_pull_through(records, repository)
             for repository in records.repositories(OWN, "us-east-1", "", 10)

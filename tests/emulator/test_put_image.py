@@ -1,16 +1,16 @@
-"""PutImage: what table G does not cover."""
+"""PutImage: what the contract's cases do not cover."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import put, refused, version
+from local_ecr import supports
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -19,22 +19,6 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-
-NEW = "UpdateImageStorageClass" in botocore.session.get_session().get_service_model("ecr").operation_names
-
-
-def version(number: int | str) -> SampleImage:
-    """Make one of many images that are made of the same layers."""
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
-
-
-def put(client: ECRClient, repository: str, image: SampleImage, **more: Any) -> str:
-    answer = client.put_image(repositoryName=repository, imageManifest=image.text, **more)
-    return answer["image"]["imageId"]["imageDigest"]
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 def test_the_answer(client: ECRClient, layers: str) -> None:
@@ -145,7 +129,7 @@ def test_artifacts(client: ECRClient, layers: str) -> None:
         "application/vnd.cncf.helm.config.v1+json",
         "application/spdx+json",
     ]
-    if NEW:
+    if supports("UpdateImageStorageClass"):
         assert [one.get("subjectManifestDigest") for one in shown] == [None, subject["digest"]]
 
 

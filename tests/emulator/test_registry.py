@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from emulator_calls import ONCE, OTHER, OWN, refused
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
@@ -15,19 +14,12 @@ from ecr_provider.emulator.samples import push, sample_image
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-OTHER = "210987654321"
-OWN = "123456789012"
-ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = f"arn:aws:ecr:us-east-1:{OWN}:repository/*"
 
 
 def policy(actions: Any, *, effect: str = "Allow", principal: str = OTHER, resource: Any = EVERYTHING) -> str:
     statement = {"Effect": effect, "Principal": {"AWS": principal}, "Action": actions, "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 def test_a_registry_without_settings(client: ECRClient) -> None:

@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from emulator.replications import WEST, configure, statuses, tags_of, to
+from emulator_calls import OWN, refused, version
+from local_ecr import needs_archives
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import SampleImage, push, sample_image
+from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-OWN, OTHER = "123456789012", "210987654321"
-WEST = "us-west-2"
-ONCE = Config(retries={"total_max_attempts": 1})
 
-MODEL = botocore.session.get_session().get_service_model("ecr")
-MOST_RULES = MODEL.shape_for("ReplicationRuleList").metadata["max"]
-deletions = pytest.mark.skipif(
-    "deleteReplication" not in MODEL.shape_for("ReplicationRule").members,  # type: ignore[attr-defined]
-    reason="this botocore does not know of deleteReplication",
-)
-archives = pytest.mark.skipif(
-    "UpdateImageStorageClass" not in MODEL.operation_names, reason="this botocore does not know of the archive"
-)
-
-
-def to(*regions: str, account: str = OWN) -> Any:
-    return [{"region": region, "registryId": account} for region in regions]
-
-
-def configure(client: ECRClient, *destinations: Any, **rule: Any) -> None:
-    rules: Any = [{"destinations": list(destinations or to(WEST)), **rule}]
-    client.put_replication_configuration(replicationConfiguration={"rules": rules})
-
-
-def version(number: int | str) -> SampleImage:
-    return sample_image(("linux/amd64",), annotations={"version": str(number)})
-
-
-def statuses(client: ECRClient, repository: str, **asked: Any) -> Any:
-    image_id: Any = asked
-    return client.describe_image_replication_status(repositoryName=repository, imageId=image_id)["replicationStatuses"]
-
-
-def tags_of(client: ECRClient, repository: str) -> dict[str, str]:
-    """Read which image each tag of a repository points at."""
-    listed = client.list_images(repositoryName=repository, filter={"tagStatus": "TAGGED"})["imageIds"]
-    return {image_id["imageTag"]: image_id["imageDigest"] for image_id in listed}
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
-
-
-@pytest.fixture
-def west(ecr: EcrEmulator) -> ECRClient:
-    return ecr.client(WEST, config=ONCE)
+MOST_RULES = botocore.session.get_session().get_service_model("ecr").shape_for("ReplicationRuleList").metadata["max"]
 
 
 # --- The configuration ---
@@ -222,7 +178,7 @@ def test_an_image_deleted_meanwhile_is_no_failure(
     assert len([event for event in ecr.events if event.detail_type == "ECR Replication Action"]) == 1
 
 
-@archives
+@needs_archives
 def test_a_restored_image_is_replicated(ecr: EcrEmulator, client: ECRClient, west: ECRClient, layers: str) -> None:
     def move(target: Any) -> None:
         client.update_image_storage_class(
@@ -239,7 +195,7 @@ def test_a_restored_image_is_replicated(ecr: EcrEmulator, client: ECRClient, wes
     assert list(tags_of(west, layers)) == ["zero"]
 
 
-@archives
+@needs_archives
 def test_a_push_restores_the_replica(ecr: EcrEmulator, client: ECRClient, west: ECRClient, web: str) -> None:
     configure(client)
     push(client, web, version(1), "v1")
@@ -335,184 +291,6 @@ def test_a_repository_that_is_full(ecr: EcrEmulator, client: ECRClient, west: EC
     ecr.limits.images_per_repository = 1
     ecr.advance(30)
     assert statuses(client, web, imageTag="v1")[0]["failureCode"] == "DESTINATION_LIMIT_EXCEEDED"
-
-
-# --- Other accounts ---
-
-
-def allow(client: ECRClient, *actions: str, resource: str = f"arn:aws:ecr:{WEST}:{OTHER}:repository/*") -> None:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{OWN}:root"},
-        "Action": list(actions),
-        "Resource": resource,
-    }
-    client.put_registry_policy(policyText=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-
-
-@pytest.fixture
-def abroad(ecr: EcrEmulator) -> ECRClient:
-    """A client of another account, in another Region."""
-    return ecr.client(WEST, account_id=OTHER, config=ONCE)
-
-
-@pytest.mark.parametrize(
-    ("actions", "has_repository", "status"),
-    [
-        ([], True, "FAILED"),
-        (["ecr:CreateRepository"], True, "FAILED"),
-        (["ecr:ReplicateImage"], True, "COMPLETE"),
-        (["ecr:ReplicateImage"], False, "FAILED"),
-        (["ecr:ReplicateImage", "ecr:CreateRepository"], False, "COMPLETE"),
-    ],
-)
-def test_the_other_registry_has_to_allow_it(
-    ecr: EcrEmulator,
-    client: ECRClient,
-    abroad: ECRClient,
-    web: str,
-    actions: list[str],
-    has_repository: bool,
-    status: str,
-) -> None:
-    if has_repository:
-        abroad.create_repository(repositoryName=web)
-    if actions:
-        allow(abroad, *actions)
-    configure(client, *to(WEST, account=OTHER))
-    push(client, web, version(1), "v1")
-    ecr.advance(30)
-    (found,) = statuses(client, web, imageTag="v1")
-    assert (found["registryId"], found["status"]) == (OTHER, status)
-    assert found.get("failureCode") == ("DESTINATION_REGISTRY_ACCESS_DENIED" if status == "FAILED" else None)
-    if status == "COMPLETE":
-        assert tags_of(abroad, web) == {"v1": version(1).digest}
-    (event,) = [event for event in ecr.events if event.detail_type == "ECR Replication Action"]
-    assert (event.account, event.detail["source-account"]) == (OTHER, OWN)
-
-
-def test_a_misspelled_resource_is_found_out(ecr: EcrEmulator, client: ECRClient, abroad: ECRClient, web: str) -> None:
-    allow(abroad, "ecr:*", resource=f"arn:aws:{WEST}:{OTHER}:repository/*")  # as in containers-roadmap#2675
-    configure(client, *to(WEST, account=OTHER))
-    push(client, web, version(1), "v1")
-    ecr.advance(30)
-    assert statuses(client, web, imageTag="v1")[0]["failureCode"] == "DESTINATION_REGISTRY_ACCESS_DENIED"
-
-
-# --- Deletions ---
-
-
-@pytest.fixture
-def replica(ecr: EcrEmulator, client: ECRClient, west: ECRClient, web: str) -> str:
-    """A repository whose images, with the tags "v1" and "stable", and whose deletions are replicated."""
-    configure(client, deleteReplication={"enabled": True})
-    push(client, web, version(1), "v1")
-    client.put_image(repositoryName=web, imageManifest=version(1).text, imageTag="stable")
-    ecr.advance(30)
-    assert set(tags_of(west, web)) == {"v1", "stable"}
-    return web
-
-
-def delete(client: ECRClient, repository: str, **image_id: Any) -> None:
-    answer = client.batch_delete_image(repositoryName=repository, imageIds=[image_id])  # type: ignore[list-item]
-    assert answer["failures"] == []
-
-
-def test_deletions_do_not_travel_unless_asked(ecr: EcrEmulator, client: ECRClient, west: ECRClient, web: str) -> None:
-    configure(client)
-    push(client, web, version(1), "v1")
-    ecr.advance(30)
-    delete(client, web, imageTag="v1")
-    ecr.advance(60)
-    assert tags_of(west, web) == {"v1": version(1).digest}
-
-
-@deletions
-def test_the_removal_of_a_tag_travels(ecr: EcrEmulator, client: ECRClient, west: ECRClient, replica: str) -> None:
-    delete(client, replica, imageTag="v1")
-    assert set(tags_of(west, replica)) == {"v1", "stable"}
-    ecr.advance(30)
-    assert set(tags_of(west, replica)) == {"stable"}
-
-
-@deletions
-def test_the_deletion_of_an_image_travels(ecr: EcrEmulator, client: ECRClient, west: ECRClient, replica: str) -> None:
-    delete(client, replica, imageDigest=version(1).digest)
-    ecr.advance(30)
-    assert west.list_images(repositoryName=replica)["imageIds"] == []
-
-
-@deletions
-def test_a_tag_that_points_elsewhere_there_stays(
-    ecr: EcrEmulator, client: ECRClient, west: ECRClient, replica: str
-) -> None:
-    push(west, replica, version(2), "v1")
-    delete(client, replica, imageTag="v1")
-    ecr.advance(30)
-    assert tags_of(west, replica)["v1"] == version(2).digest
-
-
-@deletions
-def test_an_image_that_loses_its_last_tag_there_stays(
-    ecr: EcrEmulator, client: ECRClient, west: ECRClient, replica: str
-) -> None:
-    delete(west, replica, imageTag="stable")
-    delete(client, replica, imageTag="v1")
-    ecr.advance(30)
-    assert west.list_images(repositoryName=replica)["imageIds"] == [{"imageDigest": version(1).digest}]
-
-
-@deletions
-def test_an_image_that_an_index_names_there_stays(
-    ecr: EcrEmulator, client: ECRClient, west: ECRClient, web: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    image = sample_image()
-    configure(client, deleteReplication={"enabled": True})
-    for child in image.children[:1]:
-        push(client, web, SampleImage(child, (), image.blobs))
-    ecr.advance(30)
-    push(west, web, image, "theirs")
-    delete(client, web, imageDigest=image.children[0].digest)
-    ecr.advance(30)
-    assert west.describe_images(repositoryName=web, imageIds=[{"imageDigest": image.children[0].digest}])
-    assert capfd.readouterr().err == ""  # where a job that failed would be
-
-
-@deletions
-def test_another_account_has_to_allow_deletions(
-    ecr: EcrEmulator, client: ECRClient, abroad: ECRClient, web: str
-) -> None:
-    configure(client, *to(WEST, account=OTHER), deleteReplication={"enabled": True})
-    allow(abroad, "ecr:ReplicateImage", "ecr:CreateRepository")
-    push(client, web, version(1), "v1")
-    ecr.advance(30)
-    abroad.delete_registry_policy()
-    delete(client, web, imageTag="v1")
-    ecr.advance(30)
-    assert tags_of(abroad, web) == {"v1": version(1).digest}
-
-
-@deletions
-def test_what_a_lifecycle_policy_expires_is_deleted_there_too(
-    ecr: EcrEmulator, client: ECRClient, west: ECRClient, replica: str
-) -> None:
-    push(client, replica, version(2), "v2")
-    ecr.advance(30)
-    selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1}
-    rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
-    client.put_lifecycle_policy(repositoryName=replica, lifecyclePolicyText=json.dumps({"rules": [rule]}))
-    ecr.advance(24 * 60 * 60)
-    assert set(tags_of(west, replica)) == {"v1", "stable", "v2"}
-    ecr.advance(30)
-    assert tags_of(west, replica) == tags_of(client, replica) == {"v2": version(2).digest}
-
-
-@deletions
-def test_a_deletion_where_there_is_nothing(ecr: EcrEmulator, client: ECRClient, west: ECRClient, replica: str) -> None:
-    west.delete_repository(repositoryName=replica, force=True)
-    delete(client, replica, imageTag="v1")
-    ecr.advance(30)
-    assert west.describe_repositories()["repositories"] == []
 
 
 # --- Restarts ---

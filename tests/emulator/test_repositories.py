@@ -6,21 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from emulator_calls import ONCE, OTHER, refused
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
-
-OTHER = "210987654321"
-ONCE = Config(retries={"total_max_attempts": 1})
-
-
-def refused(code: str) -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 # --- Life ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import refused
 from local_ecr import needs
 
 from ecr_provider.emulator import EcrEmulator, ScanStep
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 DAY = 24 * 60 * 60
 ARN = "arn:aws:ecr:us-east-1:123456789012:repository/shop/web"
 IMAGE = sample_image(("linux/amd64",))
-
-
-def refused(code: str, message: str = "") -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\).*{message}")
 
 
 def rule(frequency: str, *filters: str) -> Any:
@@ -135,7 +131,7 @@ def test_a_filter_has_pushes_scanned(client: ECRClient, web: str) -> None:
 
 def test_continuous_scanning(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     configure(client, "ENHANCED", rule("CONTINUOUS_SCAN", "*"))
-    ecr.scans.script(web, findings={"CRITICAL": 1, "UNDEFINED": 1})
+    ecr.scans.script(repository_name=web, findings={"CRITICAL": 1, "UNDEFINED": 1})
     push(client, web, IMAGE, "v1")
     assert describe(client)["imageScanStatus"] == {
         "status": "PENDING",
@@ -277,10 +273,10 @@ def move(client: ECRClient, storage_class: Any) -> None:
 def test_inspector_announces_the_first_scan(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     configure(client, "ENHANCED", rule("CONTINUOUS_SCAN", "*"))
     ecr.scans.script(
-        web,
         ScanStep("PENDING"),
         ScanStep("ACTIVE", after=10, findings={"HIGH": 1, "LOW": 2}),
         ScanStep("ACTIVE", after=100, findings={"HIGH": 2}),
+        repository_name=web,
     )
     push(client, web, IMAGE, "v1")
     ecr.advance(DAY)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from emulator_calls import OTHER, refused
 
 from ecr_provider.emulator import EcrEmulator, Finding, ScanStep
 from ecr_provider.emulator.samples import SampleImage, push, sample_artifact, sample_image
@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 DAY = 24 * 60 * 60
-OTHER = "210987654321"
 IMAGE = sample_image(("linux/amd64",))
-
-
-def refused(code: str, message: str = "") -> Any:
-    return pytest.raises(ClientError, match=rf"\({code}\).*{message}")
 
 
 @pytest.fixture
@@ -204,7 +199,7 @@ def test_findings_in_pages(ecr: EcrEmulator, client: ECRClient, scanned: str) ->
         Finding(f"CVE-2026-{number}", "HIGH", package="openssl", version="3.0.1", description="Oh.")
         for number in range(1001, 1006)
     ]
-    ecr.scans.script(scanned, findings=found)
+    ecr.scans.script(repository_name=scanned, findings=found)
     push(client, scanned, IMAGE, "v1")
     ecr.advance(60)
     paginator = client.get_paginator("describe_image_scan_findings")
@@ -226,11 +221,11 @@ def test_findings_in_pages(ecr: EcrEmulator, client: ECRClient, scanned: str) ->
 
 def test_findings_may_come_after_the_scan_is_complete(ecr: EcrEmulator, client: ECRClient, scanned: str) -> None:
     ecr.scans.script(
-        scanned,
         ScanStep("IN_PROGRESS"),
         ScanStep("COMPLETE", after=5, findings=None),
         ScanStep("COMPLETE", after=10),
         ScanStep("COMPLETE", after=40, findings={"CRITICAL": 1}),
+        repository_name=scanned,
     )
     push(client, scanned, IMAGE, "v1")
     ecr.advance(5)
@@ -242,7 +237,7 @@ def test_findings_may_come_after_the_scan_is_complete(ecr: EcrEmulator, client: 
 
 
 def test_a_scan_that_is_not_known_at_once(ecr: EcrEmulator, client: ECRClient, scanned: str) -> None:
-    ecr.scans.script(scanned, ScanStep("IN_PROGRESS", after=30), ScanStep("COMPLETE", after=40))
+    ecr.scans.script(ScanStep("IN_PROGRESS", after=30), ScanStep("COMPLETE", after=40), repository_name=scanned)
     push(client, scanned, IMAGE, "v1")
     with refused("ScanNotFoundException"):
         status(client)
@@ -252,9 +247,9 @@ def test_a_scan_that_is_not_known_at_once(ecr: EcrEmulator, client: ECRClient, s
 
 @pytest.mark.parametrize("final", ["FAILED", "UNSUPPORTED_IMAGE", "FINDINGS_UNAVAILABLE", "LIMIT_EXCEEDED"])
 def test_a_scan_that_comes_to_nothing(ecr: EcrEmulator, client: ECRClient, scanned: str, final: Any) -> None:
-    ecr.scans.script(scanned, ScanStep(final, description="As told."))
+    ecr.scans.script(ScanStep(final, description="As scripted."), repository_name=scanned)
     push(client, scanned, IMAGE, "v1")
-    assert describe(client)["imageScanStatus"] == {"status": final, "description": "As told."}
+    assert describe(client)["imageScanStatus"] == {"status": final, "description": "As scripted."}
     assert "imageScanFindings" not in describe(client)
     ecr.advance(DAY)
     assert "ECR Image Scan" not in {event.detail_type for event in ecr.events}
@@ -262,7 +257,7 @@ def test_a_scan_that_comes_to_nothing(ecr: EcrEmulator, client: ECRClient, scann
 
 def test_a_script_told_after_the_push_counts_too(ecr: EcrEmulator, client: ECRClient, scanned: str) -> None:
     push(client, scanned, IMAGE, "v1")
-    ecr.scans.script(scanned, findings={"CRITICAL": 2})
+    ecr.scans.script(repository_name=scanned, findings={"CRITICAL": 2})
     ecr.advance(60)
     assert describe(client)["imageScanFindings"]["findingSeverityCounts"] == {"CRITICAL": 2}
     ecr.scans.clear()
@@ -294,7 +289,7 @@ def test_the_waiter_sees_the_scan_complete(ecr: EcrEmulator, client: ECRClient, 
 
 
 def test_the_waiter_sees_the_scan_fail(ecr: EcrEmulator, client: ECRClient, scanned: str) -> None:
-    ecr.scans.script(scanned, ScanStep("FAILED"))
+    ecr.scans.script(ScanStep("FAILED"), repository_name=scanned)
     push(client, scanned, IMAGE, "v1")
     from botocore.exceptions import WaiterError
 
@@ -306,7 +301,7 @@ def test_the_waiter_sees_the_scan_fail(ecr: EcrEmulator, client: ECRClient, scan
 
 
 def test_a_complete_scan_is_announced(ecr: EcrEmulator, client: ECRClient, scanned: str) -> None:
-    ecr.scans.script(scanned, findings={"CRITICAL": 1, "MEDIUM": 2})
+    ecr.scans.script(repository_name=scanned, findings={"CRITICAL": 1, "MEDIUM": 2})
     push(client, scanned, IMAGE, "v1")
     ecr.advance(9)
     assert ecr.events[-1].detail_type == "ECR Image Action"
@@ -325,7 +320,7 @@ def test_a_complete_scan_is_announced(ecr: EcrEmulator, client: ECRClient, scann
 
 def test_the_announcement_waits_for_a_slower_script(ecr: EcrEmulator, client: ECRClient, scanned: str) -> None:
     push(client, scanned, IMAGE, "v1")
-    ecr.scans.script(scanned, ScanStep("IN_PROGRESS"), ScanStep("COMPLETE", after=100))
+    ecr.scans.script(ScanStep("IN_PROGRESS"), ScanStep("COMPLETE", after=100), repository_name=scanned)
     ecr.advance(50)
     assert ecr.events[-1].detail_type == "ECR Image Action"
     ecr.advance(50)

@@ -1,4 +1,4 @@
-"""Scripts: what tests may tell of scans and signing, in Python and as JSON, and what is refused."""
+"""Scripts: how tests may have scans and signing go, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from ecr_provider.emulator import Finding, ScanStep, SigningStep
-from ecr_provider.emulator.scripts import Scans, ScanScript, Signings, from_json, named, step_at
+from ecr_provider.emulator.scripts import Scans, Signings, named, step_at
 
 IMAGE = ("123456789012", "us-east-1", "shop/web", "sha256:00")
 
 
-def test_the_script_told_last_counts() -> None:
+def test_the_latest_script_wins() -> None:
     scans = Scans()
-    scans.script("shop/web", findings={"CRITICAL": 1})
-    scans.script("shop/api", findings={"HIGH": 1})
+    scans.script(repository_name="shop/web", findings={"CRITICAL": 1})
+    scans.script(repository_name="shop/api", findings={"HIGH": 1})
     scans.script(findings={"LOW": 1})
     assert [script.findings for script in scans.about(*IMAGE)] == [{"LOW": 1}, {"CRITICAL": 1}]
     scans.clear()
@@ -28,8 +28,9 @@ def test_the_script_told_last_counts() -> None:
 )
 def test_a_script_is_about_what_it_says(other: dict[str, str]) -> None:
     scans = Scans()
-    scans.script("shop/web", image_digest=IMAGE[3], account_id=IMAGE[0], region_name=IMAGE[1])
-    scans.script("shop/web", **other)  # type: ignore[arg-type]  # these are all strings
+    account, region, name, digest = IMAGE
+    scans.script(repository_name=name, image_digest=digest, account_id=account, region_name=region, findings={})
+    scans.script(repository_name=name, findings={}, **other)
     assert len(scans.about(*IMAGE)) == 1
 
 
@@ -55,66 +56,19 @@ def test_findings_that_are_only_counted_get_names() -> None:
         (lambda: ScanStep("COMPLETE", findings={"HIGH": -1}), "0 or more"),
         (lambda: ScanStep("COMPLETE", findings={"AWFUL": 1}), "severity is one of"),  # type: ignore[dict-item]
         (lambda: Finding("CVE-2026-1234", "AWFUL"), "severity is one of"),  # type: ignore[arg-type]
-        (lambda: Scans().script(None, ScanStep("COMPLETE"), ScanStep("FAILED")), "later than the one before"),
-        (lambda: Signings().script(None, SigningStep("FAILED", after=2), SigningStep("COMPLETE")), "later than"),
-        (lambda: Scans().script(None, ScanStep("COMPLETE"), findings={"HIGH": 1}), "belong into the steps"),
+        (lambda: Scans().script(ScanStep("COMPLETE"), ScanStep("FAILED")), "later than the one before"),
+        (lambda: Signings().script(SigningStep("FAILED", after=2), SigningStep("COMPLETE")), "later than"),
+        (lambda: Scans().script(ScanStep("COMPLETE"), findings={"HIGH": 1}), "belong into the steps"),
+        (lambda: Scans().script(repository_name="shop/web"), "has steps or findings: give ScanSteps, or findings="),
+        (lambda: Signings().script(repository_name="shop/web"), "has steps: give SigningSteps"),
+        (
+            lambda: Scans().script("shop/web", findings={"HIGH": 1}),  # type: ignore[arg-type]
+            "a step is a ScanStep, not 'shop/web': give a repository's name as repository_name=",
+        ),
+        (lambda: Scans().script(SigningStep("FAILED")), "a step is a ScanStep"),  # type: ignore[arg-type]
+        (lambda: Signings().script(ScanStep("FAILED")), "a step is a SigningStep"),  # type: ignore[arg-type]
     ],
 )
 def test_what_no_scan_says_is_refused(wrong: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()
-
-
-# --- JSON ---
-
-
-def test_a_script_as_json() -> None:
-    told = {
-        "registryId": "123456789012",
-        "region": "us-east-1",
-        "repositoryName": "shop/web",
-        "imageDigest": "sha256:00",
-        "steps": [
-            {"status": "PENDING", "after": 1.5},
-            {"status": "ACTIVE", "after": 60, "findings": None, "description": "Soon."},
-            {
-                "status": "ACTIVE",
-                "after": 90,
-                "findings": [{"name": "CVE-2026-1234", "severity": "HIGH", "package": "zlib"}],
-            },
-        ],
-    }
-    assert from_json(told) == ScanScript(
-        account_id="123456789012",
-        region_name="us-east-1",
-        repository_name="shop/web",
-        image_digest="sha256:00",
-        steps=(
-            ScanStep("PENDING", 1.5),
-            ScanStep("ACTIVE", 60, None, "Soon."),
-            ScanStep("ACTIVE", 90, (Finding("CVE-2026-1234", "HIGH", "zlib"),)),
-        ),
-    )
-    assert from_json({"findings": {"CRITICAL": 1}}) == ScanScript(findings={"CRITICAL": 1})
-
-
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [
-        ([], "a scan script is a JSON object"),
-        ({"repository": "shop/web"}, "a scan script has no 'repository', only registryId"),
-        ({"repositoryName": 1}, "repositoryName of a scan script cannot be 1"),
-        ({"steps": {}}, "steps of a scan script cannot be"),
-        ({"steps": ["COMPLETE"]}, "a step is a JSON object"),
-        ({"steps": [{"after": 1}]}, "a step needs status"),
-        ({"steps": [{"status": "DONE"}]}, "status is one of"),
-        ({"steps": [{"status": "COMPLETE", "after": True}]}, "after of a step cannot be True"),
-        ({"findings": [{"name": "CVE-2026-1234"}]}, "a finding needs severity"),
-        ({"findings": [{"name": "CVE-2026-1234", "severity": "high"}]}, "severity is one of"),
-        ({"findings": {"HIGH": "1"}}, "0 or more findings"),
-        ({"findings": {"AWFUL": 1}}, "severity is one of"),
-    ],
-)
-def test_json_that_says_nothing_clear(document: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        from_json(document)

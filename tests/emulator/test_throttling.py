@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from emulator_calls import ONCE
 
 from ecr_provider.emulator import EcrEmulator, Limits, Switches
 from ecr_provider.emulator.caller import Caller
@@ -19,8 +20,6 @@ from ecr_provider.emulator.throttling import Throttle
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
-
-ONCE = Config(retries={"total_max_attempts": 1})
 
 
 @pytest.fixture

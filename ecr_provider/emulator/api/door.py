@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from ecr_provider.emulator import model
 from ecr_provider.emulator.api.signature import caller_of
 from ecr_provider.emulator.dispatch import Dispatcher, Exchange
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.serving import guard
 from ecr_provider.emulator.serving.server import Handler
 
 _LARGEST_BODY = 64 * 1024 * 1024  # the largest layer part takes 28 MB of base64
@@ -25,6 +27,9 @@ class Api:
         """Answer a call. What is not a POST to ``/`` is refused as the call of no operation."""
         body = http.body(_LARGEST_BODY)
         if body is None:
+            return
+        if objection := guard.objection_to_origin(http):
+            http.send_error(HTTPStatus.FORBIDDEN, objection)
             return
         is_call = http.command == "POST" and http.path == "/"
         target = http.headers.get("X-Amz-Target", "") if is_call else f"{http.command} {http.path}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, Caller
+from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, Caller, is_account
 from ecr_provider.emulator.errors import EcrError
 
 _AUTHORIZATION = re.compile(
@@ -31,5 +31,4 @@ def caller_of(authorization: str | None) -> Caller:
     if found["service"] != "ecr":
         raise EcrError("InvalidSignatureException", "Credential should be scoped to correct service: 'ecr'.")
     key = found["key"]
-    account = key if re.fullmatch(r"[0-9]{12}", key) else DEFAULT_ACCOUNT
-    return Caller(account, found["region"])
+    return Caller(key if is_account(key) else DEFAULT_ACCOUNT, found["region"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ecr_provider.emulator.control import values
 from ecr_provider.emulator.control.resources import Resource
 from ecr_provider.emulator.serving import guard
 from ecr_provider.emulator.serving.server import Handler
@@ -57,11 +59,12 @@ class Control:
             message = f"{path} takes {allowed}, not {http.command}"
             raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, Allow=allowed)
         if http.command == "GET":
-            return method(dict(parse_qsl(query)))
+            return method(_query(query))
         _require_json(http)
         return method(_object(body))
 
-    def _index(self, _: dict[str, Any]) -> Any:
+    def _index(self, query: dict[str, Any]) -> Any:
+        values.read_members(query, {}, "this")
         return {
             PREFIX + path: {"about": resource.about, "methods": list(resource.methods)}
             for path, resource in self._resources.items()
@@ -75,7 +78,13 @@ def _reply(http: Handler, status: HTTPStatus, answer: Any, headers: Mapping[str,
 
 def _json(value: Any) -> Any:
     """Write what JSON has no word for."""
-    return sorted(value) if isinstance(value, set) else str(value)
+    if isinstance(value, set):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return str(value)
 
 
 def _require_json(http: Handler) -> None:
@@ -84,6 +93,12 @@ def _require_json(http: Handler) -> None:
     if kind.partition(";")[0].strip().lower() != "application/json":
         message = f"the Content-Type is {kind!r}: what changes something has to say application/json"
         raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+
+
+def _query(text: str) -> dict[str, Any]:
+    """Read a query: what is written in digits is a number."""
+    parameters = parse_qsl(text, keep_blank_values=True)
+    return {name: int(value) if value.isascii() and value.isdigit() else value for name, value in parameters}
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.dispatch import Dispatcher, Exchange
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.serving.damage import Damage
+from ecr_provider.emulator.serving.damage import UNHARMED, Damage
 from ecr_provider.emulator.serving.server import Handler
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _CHUNK = 1024 * 1024
 
-# What a fault is told as, in ECR's words, is answered in S3's; "Error responses", S3 API reference.
+# What a fault says in ECR's words is answered in S3's; "Error responses", S3 API reference.
 _WORDS = {
     "ServerException": ("InternalError", "We encountered an internal error. Please try again."),
     "ThrottlingException": ("SlowDown", "Please reduce your request rate."),
@@ -127,24 +127,22 @@ def _in_s3s_words(error: EcrError) -> EcrError:
     return EcrError(code, message, status=status, **error.members)
 
 
-def _send(http: Handler, digest: str, part: _Part, damage: Damage | None) -> None:
-    http.send_response(HTTPStatus.OK if part.range is None else HTTPStatus.PARTIAL_CONTENT)
+def _send(http: Handler, digest: str, part: _Part, damage: Damage) -> None:
+    headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
+    headers["ETag"] = f'"{digest.removeprefix("sha256:")[:32]}"'
     if part.range is not None:
-        http.send_header("Content-Range", f"bytes {part.range.start}-{part.range.stop - 1}/{part.size}")
-    http.send_header("Content-Type", "application/octet-stream")
-    http.send_header("Content-Length", str(damage.announced(part.length) if damage else part.length))
-    http.send_header("Accept-Ranges", "bytes")
-    http.send_header("ETag", f'"{digest.removeprefix("sha256:")[:32]}"')
-    http.end_headers()
+        headers["Content-Range"] = f"bytes {part.range.start}-{part.range.stop - 1}/{part.size}"
+    status = HTTPStatus.OK if part.range is None else HTTPStatus.PARTIAL_CONTENT
+    http.head(status, damage.announced(part.length), headers)
     http.wfile.flush()
-    if damage:
+    if damage is not UNHARMED:
         http.wfile.writelines(damage.leaving(part.chunks(), part.length))
     elif part.length:
         with part.path.open("rb") as file:
             http.connection.sendfile(file, part.first, part.length)
 
 
-def _refuse(http: Handler, error: EcrError, damage: Damage | None) -> None:
+def _refuse(http: Handler, error: EcrError, damage: Damage) -> None:
     members = {"Code": error.code, "Message": error.message, **error.members}
     elements = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items())
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'

@@ -14,7 +14,10 @@ from ecr_provider.emulator.numbered_log import Log
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event, in EventBridge's words ("Amazon ECR events and EventBridge", user guide)."""
+    """An event, in EventBridge's words ("Amazon ECR events and EventBridge", user guide).
+
+    So it has an ``account`` and a ``region``, which boto3 and ``Request`` call ``account_id`` and ``region_name``.
+    """
 
     detail_type: str
     account: str
@@ -42,7 +45,7 @@ class Event:
 
 
 class Events(Log[Event]):
-    """The events so far, the last ones only; and who is told of each."""
+    """The last events, and who hears of each."""
 
     def __init__(self, kept: int) -> None:
         super().__init__(kept)
@@ -50,7 +53,7 @@ class Events(Log[Event]):
         self.listeners: list[Callable[[Event], object]] = []
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Tell the world: everyone hears of the events in the same order."""
+        """Add events, and have every listener hear of them in the same order."""
         new = tuple(events)
         with self._publishing:
             self.add(new)

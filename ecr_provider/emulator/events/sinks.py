@@ -18,6 +18,7 @@ from ecr_provider.emulator.serving.server import is_loopback
 
 _TIMEOUT = 5  # seconds
 _QUEUE_PATH = re.compile(r"/[0-9]{12}/[A-Za-z0-9_-]{1,80}(\.fifo)?")
+_URL = re.compile(r"[!-~]+")
 _AWS_HOST = re.compile(r"sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?")
 
 
@@ -40,7 +41,11 @@ def sink_at(address: str | os.PathLike[str]) -> Sink:
     url = urlsplit(text)
     if "://" not in text:
         return _File(Path(text))
+    if not _URL.fullmatch(text):
+        raise ValueError(f"events cannot go to {text!r}: a URL has no spaces and no control characters")
     if url.scheme in ("http", "https") and url.hostname and _QUEUE_PATH.fullmatch(url.path):
+        if url.scheme == "http" and _AWS_HOST.fullmatch(url.hostname):
+            raise ValueError(f"events cannot go to {text!r}: AWS is called by https:// only")
         return _Queue(text)
     if url.scheme != "http" or not is_loopback(url.hostname or ""):
         raise ValueError(
@@ -54,8 +59,8 @@ class _File:
     """One envelope a line, appended. The file is opened for each, so that it may be moved away."""
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir() or not path.parent.is_dir():
-            raise ValueError(f"events cannot go to the file {str(path)!r}: give a file in a directory that exists")
+        if not path.parent.is_dir() or (path.exists() and not path.is_file()):
+            raise ValueError(f"events cannot go to {str(path)!r}: give a file in a directory that exists")
         self._path = path
 
     def send(self, event: Event) -> None:
@@ -122,10 +127,8 @@ class _Queue:
         return boto3.session.Session().client("sqs", endpoint_url=origin, config=config, **options)
 
     def _local_options(self) -> dict[str, str]:
-        """Choose what a stand-in for SQS asks for: the environment's, or else the URL's account in us-east-1."""
+        """Choose what a stand-in for SQS is called with: never the credentials of this machine."""
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        if "AWS_ACCESS_KEY_ID" in os.environ:
-            return {"region_name": region}
         account = urlsplit(self._url).path.split("/")[1]
         return {"region_name": region, "aws_access_key_id": account, "aws_secret_access_key": "emulator"}
 

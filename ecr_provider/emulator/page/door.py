@@ -90,22 +90,31 @@ class Page:
     # --- Pages ---
 
     def _front(self, after: str) -> Child:
-        """Show the registries, each with its first repositories, and the last requests."""
-        with self._state.store.transaction() as records:
-            account, _, region = after.partition("/")
-            found = records.registries((account, region), _REGISTRIES + 1)
-            sections = [self._section(records, *registry) for registry in found[:_REGISTRIES]]
-        last = found[_REGISTRIES - 1] if len(found) > _REGISTRIES else None
-        latest = [request for _, request in self._journal.latest(_FIRST_REQUESTS)]
+        """Show the registries, and the last requests."""
         return (
             element("h1", "Repositories"),
-            sections or views.first_repository(self._state.origin),
-            views.more(f"/?after={last[0]}/{last[1]}" if last else None, "More registries"),
-            (element("h2", "Latest requests"), views.requests(latest), views.more("/requests", "All requests"))
-            if latest
-            else None,
+            self._registries(after),
+            self._latest_requests(),
             views.connect(self._state.origin),
         )
+
+    def _registries(self, after: str) -> Child:
+        """Show the registries after one, each with its first repositories."""
+        account, _, region = after.partition("/")
+        with self._state.store.transaction() as records:
+            found = records.registries((account, region), _REGISTRIES + 1)
+            sections = [self._section(records, *registry) for registry in found[:_REGISTRIES]]
+        if not sections:
+            return views.first_repository(self._state.origin)
+        account, region, _ = found[:_REGISTRIES][-1]
+        path = f"/?after={account}/{region}" if len(found) > _REGISTRIES else None
+        return sections, views.more(path, "More registries")
+
+    def _latest_requests(self) -> Child:
+        latest = [request for _, request in self._journal.latest(_FIRST_REQUESTS)]
+        if not latest:
+            return None
+        return element("h2", "Latest requests"), views.requests(latest), views.more("/requests", "All requests")
 
     def _section(self, records: Records, account: str, region: str, count: int) -> Child:
         first = records.repositories(account, region, "", _FIRST_REPOSITORIES)

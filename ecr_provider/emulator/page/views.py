@@ -244,7 +244,7 @@ def _request(request: Request) -> Sequence[Markup]:
 
 def connect(origin: str, account: str = DEFAULT_ACCOUNT, region: str = "us-east-1") -> Markup:
     """Say how clients get here."""
-    uri = connection_uri(origin, account, region)
+    uri = connection_uri(origin, region, account)
     return element(
         "section",
         element("h2", "Connect"),

@@ -82,13 +82,13 @@ class Request:
     # --- What is done ---
 
     @property
-    def damage(self) -> Damage | None:
+    def damage(self) -> Damage:
         """What a fault of the last call wants to become of the body."""
         return self._exchange.damage
 
     def read(self, buffer: memoryview) -> int:
         """Fill a buffer with the body's next bytes, as far as a fault lets them through."""
-        limit = self.damage.cuts_request_after if self.damage else None
+        limit = self.damage.cuts_request_after
         if limit is not None and self.body.taken >= limit:
             raise ConnectionCutError
         return self.body.readinto(buffer if limit is None else buffer[: limit - self.body.taken])

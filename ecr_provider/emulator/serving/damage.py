@@ -11,9 +11,9 @@ from ecr_provider.emulator.errors import ConnectionCutError
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Harm to one body: it is cut off, or truncated with a length that says so, or has a flipped byte."""
+    """Harm to one body: it is cut off, or truncated with a length that says so, or has a flipped bit; or none."""
 
-    kind: Literal["cut", "truncate", "corrupt"]
+    kind: Literal["cut", "truncate", "corrupt"] | None
     after_bytes: int | None = None
     """How many bytes pass unharmed; None is half of them."""
 
@@ -21,18 +21,21 @@ class Damage:
         """Return the ``Content-Length`` to send for a body of so many bytes."""
         return min(size, self._unharmed(size)) if self.kind == "truncate" else size
 
-    def leaving(self, chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    def leaving(self, chunks: Iterable[bytes], size: int) -> Iterable[bytes]:
         """Harm the body of an answer, of ``size`` bytes.
 
-        Raises ConnectionCutError where it is cut: at the end at the latest.
+        To iterate raises ConnectionCutError where it is cut: at the end at the latest.
         """
         unharmed = self._unharmed(size)
-        if self.kind == "corrupt":
-            yield from _flipped(chunks, min(unharmed, size - 1))
-            return
-        yield from _first(chunks, unharmed)
-        if self.kind == "cut":
-            raise ConnectionCutError
+        match self.kind:
+            case "cut":
+                return _cut(chunks, unharmed)
+            case "truncate":
+                return _first(chunks, unharmed)
+            case "corrupt":
+                return _flipped(chunks, min(unharmed, size - 1))
+            case None:
+                return chunks
 
     @property
     def cuts_request_after(self) -> int | None:
@@ -41,6 +44,15 @@ class Damage:
 
     def _unharmed(self, size: int) -> int:
         return size // 2 if self.after_bytes is None else self.after_bytes
+
+
+UNHARMED = Damage(None)
+
+
+def _cut(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """Pass the first bytes, then cut the connection."""
+    yield from _first(chunks, count)
+    raise ConnectionCutError
 
 
 def _first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:

@@ -22,6 +22,18 @@ def objection(http: Handler) -> str | None:
     return None
 
 
+def objection_to_origin(http: Handler) -> str | None:
+    """Say why a call is not answered, or return None: it was made by a page of another site.
+
+    Browsers say whose page it is with every POST, and programs never do. The host is not looked at: an API has
+    names of its own.
+    """
+    origin = http.headers.get("Origin")
+    if origin is None or _is_local(origin.partition("://")[2]):
+        return None
+    return f"pages of {origin!r} may not ask this: use a program"
+
+
 def _is_local(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""

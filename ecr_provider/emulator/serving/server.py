@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -16,15 +17,16 @@ from socketserver import TCPServer
 from threading import Lock, Thread
 from typing import Any, Self
 
+from ecr_provider.emulator.errors import ConnectionCutError
 from ecr_provider.emulator.serving.body import Body
-from ecr_provider.emulator.serving.damage import Damage
+from ecr_provider.emulator.serving.damage import UNHARMED, Damage
 
 _PATIENCE = 5  # seconds that a stop waits for answers under way
 _MOST_DIGITS = 18  # of a length
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What both origins have in common."""
+    """Leads each request to the door whose path it begins with: the longest such path."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -33,6 +35,10 @@ class Handler(BaseHTTPRequestHandler):
 
     _proceed: Callable[[], None] | None = None
     """Tells the client to send its body, if it waits for that (RFC 9110, 10.1.1)."""
+
+    def __init__(self, doors: Mapping[str, Door], *args: Any) -> None:
+        self._doors = doors
+        super().__init__(*args)  # serves the connection to its end
 
     def parse_request(self) -> bool:
         """Read a request's head. What is asked of a proxy is asked of this server (RFC 9112, 3.2.2)."""
@@ -45,13 +51,13 @@ class Handler(BaseHTTPRequestHandler):
             self.headers["Host"] = host
         return True
 
-    def answer(self) -> None:
-        """Answer a request, of any method."""
-        raise NotImplementedError
-
     def do_POST(self) -> None:
-        """Answer a request."""
-        self.answer()
+        """Answer a request of any method, or close the connection where a fault wants that."""
+        prefix = max((prefix for prefix in self._doors if self.path.startswith(prefix)), key=len, default="")
+        try:
+            self._doors[prefix](self)
+        except ConnectionCutError:
+            self.close_connection = True
 
     do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - http.server finds them so
 
@@ -86,21 +92,25 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return Body(self.rfile, int(length), proceed)
 
-    def reply(self, status: int, body: bytes, headers: Mapping[str, str], damage: Damage | None = None) -> None:
-        """Send a whole answer. ``Content-Length`` is the body's unless the headers say otherwise, as of a HEAD.
+    def reply(self, status: int, body: bytes, headers: Mapping[str, str], damage: Damage = UNHARMED) -> None:
+        """Send a whole answer, without its body to a HEAD.
 
         Raises ConnectionCutError where the damage is a cut.
         """
+        self.head(status, damage.announced(len(body)), headers)
+        if self.command != "HEAD":
+            self.wfile.writelines(damage.leaving([body], len(body)))
+
+    def head(self, status: int, length: int, headers: Mapping[str, str]) -> None:
+        """Send an answer's head. ``Content-Length`` is the given one unless the headers say otherwise."""
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
         if "Content-Length" not in headers and status != HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Length", str(damage.announced(len(body)) if damage else len(body)))
+            self.send_header("Content-Length", str(length))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.writelines(damage.leaving([body], len(body)) if damage else [body])
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is not HTTP. It is the client's mistake, so it is never one of the 500s."""
@@ -123,26 +133,35 @@ class Handler(BaseHTTPRequestHandler):
         """Stay silent: the journal has it all."""
 
 
+Door = Callable[[Handler], None]
+"""Answers a request."""
+
+
 class Server(ThreadingHTTPServer):
-    """Serve one origin on loopback, within a ``with`` statement."""
+    """Serves one origin on loopback, within a ``with`` statement.
+
+    :param doors: what answers, by the beginning of the path; "" for all other paths.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, handler: Callable[..., Handler]) -> None:
+    def __init__(self, host: str, port: int, doors: Mapping[str, Door]) -> None:
         if not is_loopback(host):
             raise ValueError(f"the emulator listens on loopback only, not on {host!r}")
         self._connections: dict[socket.socket, Thread] = {}
         self._lock = Lock()
-        super().__init__((host, port), handler)
-        self._address: tuple[str, int] = self.socket.getsockname()
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), partial(Handler, doors))
+        self._address: tuple[str, int] = self.socket.getsockname()[:2]
         self._stopping = False
         self._thread = Thread(target=self._accept, daemon=True)
 
     @property
     def origin(self) -> str:
         """The address that clients use, such as ``http://127.0.0.1:5555``."""
-        return "http://{}:{}".format(*self._address)
+        host, port = self._address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

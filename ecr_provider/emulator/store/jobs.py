@@ -12,7 +12,7 @@ from ecr_provider.emulator.store.rows import Rows
 
 _SCHEMA = """
 CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,      -- in the order added
     due_at REAL NOT NULL,
     operation TEXT NOT NULL,
     account TEXT NOT NULL,
@@ -46,11 +46,12 @@ class JobRows(Rows):
         """No job is due before: known without a look at the database, since every call asks."""
 
     def add_job(self, due_at: float, operation: str, account: str, region: str, parameters: dict[str, Any]) -> None:
-        """Add a job."""
+        """Add a job, behind all that are due by then. The very same one is not done twice."""
+        job = (due_at, operation, account, region, json.dumps(parameters))
         self._execute(
-            "INSERT INTO jobs (due_at, operation, account, region, parameters) VALUES (?, ?, ?, ?, ?)",
-            (due_at, operation, account, region, json.dumps(parameters)),
+            "DELETE FROM jobs WHERE due_at = ? AND operation = ? AND account = ? AND region = ? AND parameters = ?", job
         )
+        self._execute("INSERT INTO jobs (due_at, operation, account, region, parameters) VALUES (?, ?, ?, ?, ?)", job)
         self.next_job_at = min(self.next_job_at, due_at)
 
     def take_job(self, now: float) -> Job | None:

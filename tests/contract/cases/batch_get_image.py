@@ -99,7 +99,7 @@ CASES = [
         "a hundred images",
         "M: ImageIdentifierList, max 100",
         "one at v1",
-        get(*(by_tag(f"t{number}") for number in range(100))).answers(images=[], failures=SOME),
+        get(*(by_tag(f"t{number}") for number in range(100))).answers(images=[], failures=[SOME] * 100),
     ),
     Case(
         "a hundred and one images",

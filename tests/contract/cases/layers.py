@@ -56,13 +56,17 @@ CASES = [
             "M: InvalidLayerPartException: the layer part size is not valid",
             "an empty repository",
             begin_upload(),
-            part(0, last, "{hello.data}").refused(
+            part(first, last, "{hello.data}").refused(
                 "InvalidLayerPartException", uploadId="{upload}", repositoryName="{repository}", registryId="{account}"
             ),
             row=27,
-            moto_fails="takes it",
+            moto_fails=moto,
         )
-        for what, last in (("fewer", 3), ("more", 5))
+        for what, first, last, moto in (
+            ("fewer", 0, 3, "takes it"),
+            ("more", 0, 5, "takes it"),
+            ("the last before the first", 4, 0, None),
+        )
     ),
     Case(
         "a gap between parts",

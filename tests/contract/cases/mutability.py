@@ -50,8 +50,9 @@ def _filters(*wildcards: str) -> list[Any]:
     return [{"filterType": "WILDCARD", "filter": wildcard} for wildcard in wildcards]
 
 
-V, DEV, BETA = (
+V, DOT, DEV, BETA = (
     "mutable but v*, one at v1",
+    "mutable but v.1, one at v1",
     "immutable but v* and *-dev, one at v1",
     "immutable but latest and v*.beta, one at v1",
 )
@@ -99,6 +100,7 @@ CASES = [
     _moves(V, "rev1", "a filter is about the whole tag", WHOLE),
     _moves(V, "V2", "a filter minds the case", WHOLE),
     _stays(V, "v2", "a filter names it", row=10, moto_fails=OTHER),
+    _moves(DOT, "vx1", "a filter is no regular expression", moto_fails="takes the filter for a regular expression"),
     _moves(DEV, "web-dev", "a filter names it", row=11, moto_fails=CRASH),
     _stays(DEV, "web-dev-1", "a filter is about the whole tag", WHOLE, row=11),
     _stays(DEV, "web-rc", "no filter names it", row=11, moto_fails=CRASH),
@@ -132,7 +134,7 @@ CASES = [
                 "D: API reference: filters are for the _WITH_EXCLUSION values",
                 "IMMUTABLE",
                 {"imageTagMutabilityExclusionFilters": _filters("v*")},
-                "ImageTagMutabilityExclusionFilters",
+                "ImageTagMutabilityExclusionFilters (must|can't) be null",
                 None,
             ),
             (

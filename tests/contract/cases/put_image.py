@@ -276,7 +276,7 @@ CASES = [
         "a registry of somebody else's",
         "M: RepositoryNotFoundException: check that you are in the correct registry",
         "one at v1",
-        put("two", registryId="999999999999").refused("RepositoryNotFoundException|AccessDeniedException"),
+        put("two", registryId="999999999999").refused("RepositoryNotFoundException", "999999999999"),
         row=19,
         moto_fails="ignores the registry",
         not_on_aws="other accounts are left alone",

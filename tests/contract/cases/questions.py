@@ -5,7 +5,10 @@ The emulator's choices are in ``docs/emulator.md``, "Where AWS is silent".
 
 from __future__ import annotations
 
-from contract.case import ABSENT, SOME, Case, call
+import re
+
+from contract.case import ABSENT, SOME, Case, Like, call
+from contract.cases.put_image import NO_JSON
 from contract.phrases import (
     archive,
     begin_upload,
@@ -21,6 +24,8 @@ from contract.phrases import (
     put_text,
 )
 from contract.world import INDEX, MANIFEST, SCHEMA1, SCHEMA2
+
+TYPE = re.escape(MANIFEST)
 
 CASES = [
     Case(
@@ -196,6 +201,98 @@ CASES = [
         "the layers of one",
         put("one", imageManifestMediaType=INDEX).refused("InvalidParameterException"),
         row=17,
+    ),
+    *(
+        Case(
+            f"what is no manifest: {what}",
+            "U: refused by the specifications; whether ECR looks so far, and in which words it says so, is not known",
+            world,
+            put_text(text, **more).refused("InvalidParameterException", NO_JSON),
+        )
+        for what, world, text, more in (
+            ("JSON that is too deep", "one at v1", "[" * 100_000, {}),
+            (
+                "numbers that only Python takes for JSON",
+                "one at v1",
+                '{"schemaVersion": NaN}',
+                {"imageManifestMediaType": MANIFEST},
+            ),
+            ("a mediaType that is no text", "one at v1", '{"schemaVersion": 2, "mediaType": []}', {}),
+            ("nothing of an image in it", "one at v1", '{"hello":1}', {"imageManifestMediaType": MANIFEST}),
+            ("a size below zero", "one at v1", "{of_a_negative_size.text}", {}),
+            ("an image and an index at once", "one at v1", "{image_and_index.text}", {}),
+            ("OCI's former artifact manifest", "index at v1", "{oci_artifact.text}", {}),
+        )
+    ),
+    Case(
+        "failures of several kinds: are they in the order in which was asked",
+        "U: not documented",
+        "one at v1, two at v2",
+        get(
+            both("two", "v1"),
+            {"imageDigest": "{zeros}"},
+            by_tag("none"),
+            {"imageDigest": "zzz"},
+            by_tag("-bad tag!"),
+            {},
+            both("one", "v1"),
+        ).answers(
+            images=[{"imageId": both("one", "v1")}],
+            failures=[
+                {"imageId": both("two", "v1"), "failureCode": "ImageTagDoesNotMatchDigest"},
+                {"imageId": {"imageDigest": "{zeros}"}, "failureCode": "ImageNotFound"},
+                {"imageId": by_tag("none"), "failureCode": "ImageNotFound"},
+                {"imageId": {"imageDigest": "zzz"}, "failureCode": "InvalidImageDigest"},
+                {"imageId": by_tag("-bad tag!"), "failureCode": "InvalidImageTag"},
+                {"imageId": {}, "failureCode": "MissingDigestAndTag"},
+            ],
+        ),
+        row=(22, 23),
+    ),
+    Case(
+        "an image that was converted: is its digest that of the stored one",
+        "U: not documented",
+        "docker at v1",
+        get(by_tag("v1"), acceptedMediaTypes=[MANIFEST]).answers(
+            images=[{"imageId": both("docker", "v1"), "imageManifest": Like(rf'.*"mediaType":"{TYPE}".*')}]
+        ),
+        row=25,
+    ),
+    *(
+        Case(
+            f"{operation}: are images in the order of their pushes, page by page",
+            "U: not documented",
+            "one at v1, two at v2, three untagged",
+            *(
+                call(operation, maxResults=1, **({"nextToken": "{token}"} if number else {}))
+                .answers(**{member: [by_digest(image)]})
+                .keeps(token="nextToken")
+                for number, image in enumerate(("one", "two", "three"))
+            ),
+            call(operation).answers(**{member: [by_digest("one"), by_digest("two"), by_digest("three")]}),
+            row=(35, 36),
+        )
+        for operation, member in (("DescribeImages", "imageDetails"), ("ListImages", "imageIds"))
+    ),
+    Case(
+        "layers that are there: are they in the order in which was asked",
+        "U: not documented",
+        "one at v1",
+        check_layers("{one.layer1}", "{one.config}").answers(
+            layers=[{"layerDigest": "{one.layer1}"}, {"layerDigest": "{one.config}"}], failures=[]
+        ),
+        row=33,
+    ),
+    *(
+        Case(
+            f"the first part of an upload is refused: is there a last valid byte; it is from {first} to {last}",
+            "U: not seen",
+            "an empty repository",
+            begin_upload(),
+            part(first, last, "{hello.data}").refused("InvalidLayerPartException", lastValidByteReceived=ABSENT),
+            row=(27, 29),
+        )
+        for first, last in ((0, 3), (0, 5), (1, 5), (4, 0))
     ),
     Case(
         "the words of a wrong digest of a layer",

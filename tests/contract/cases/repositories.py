@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from contract.case import ABSENT, SOME, Case, Like, any_order, call
+from contract.case import ABSENT, SOME, Case, Like, any_order, call, wait
 
 ARN = "arn:aws:ecr:{region}:{account}:repository/{repository}"
 UNKNOWN_ARN = "arn:aws:ecr:{region}:{account}:repository/{repository}-not-there"
@@ -90,7 +90,7 @@ CASES = [
         "D: CreateRepository: in your private registry",
         "no repository",
         call("CreateRepository", repositoryName="{repository}", registryId="999999999999").refused(
-            "AccessDeniedException|InvalidParameterException"
+            "AccessDeniedException"
         ),
         row=20,
         moto_fails="makes it",
@@ -181,6 +181,14 @@ CASES = [
         ),
         row=45,
         moto_fails="it ended in 2015",
+    ),
+    Case(
+        "a token is good for twelve hours from when it was asked for",
+        "D: API reference, GetAuthorizationToken",
+        "no repository",
+        wait(3600),
+        call("GetAuthorizationToken").answers(authorizationData=[{"expiresAt": "{in_13_hours}"}]),
+        row=45,
     ),
     Case(
         "eleven registries are too many",

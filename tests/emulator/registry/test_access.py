@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from emulator_calls import OTHER
 from registry_client import RegistryClient, credentials_of
 
 from ecr_provider.emulator import EcrEmulator
@@ -15,8 +17,6 @@ from ecr_provider.emulator.samples import SampleImage
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
-
-OTHER = "210987654321"
 
 
 def basic(text: str) -> str:
@@ -59,6 +59,7 @@ def test_credentials_that_are_none(registry: RegistryClient, web: str, authoriza
 
 def test_the_user_is_aws(client: ECRClient, registry: RegistryClient) -> None:
     credentials = credentials_of(client)
+    assert re.fullmatch("AWS:[^:]+", credentials)
     assert registry.ask("GET", "/v2/", Authorization=basic(credentials)).status == 200
     assert registry.ask("GET", "/v2/", Authorization=basic(credentials.replace("AWS", "aws", 1))).status == 401
 

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from emulator_calls import version
 from local_ecr import needs_archives
 from registry_client import RegistryClient, digest_of
 
@@ -20,11 +21,6 @@ ABSENT = f"sha256:{'0' * 64}"
 SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-
-
-def version(number: int, **kind: Any) -> SampleImage:
-    """Make one of many images that are made of the same layers."""
-    return sample_image(("linux/amd64",), annotations={"version": str(number)}, **kind)
 
 
 # --- Reading ---

@@ -12,11 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import boto3
 import pytest
+from emulator_process import emulator_process
 from hypothesis import given
 from hypothesis import strategies as st
-from real_clients import served
 from registry_client import RegistryClient, authorization_of, digest_of
 
 from ecr_provider.emulator import EcrEmulator
@@ -219,18 +218,16 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     hashed = sha256()
     for _ in range(size):
         hashed.update(piece)
-    with served(tmp_path) as (process, url):
-        client = boto3.client(
-            "ecr", "us-east-1", endpoint_url=url, aws_access_key_id="123456789012", aws_secret_access_key="x"
-        )
+    with emulator_process("--data-dir", str(tmp_path)) as server:
+        client = server.client()
         client.create_repository(repositoryName="shop/web")
-        registry = RegistryClient(url, authorization_of(client))
+        registry = RegistryClient(server.url, authorization_of(client))
         registry.upload("shop/web", piece)
-        before = most_resident(process.pid)
+        before = most_resident(server.process.pid)
         address = registry.begin("shop/web")
         assert registry.ask("PATCH", address, (piece for _ in range(size))).status == 201
         assert registry.ask("PUT", f"{address}?digest=sha256:{hashed.hexdigest()}").status == 201
-        assert most_resident(process.pid) - before < 8 * MIB
+        assert most_resident(server.process.pid) - before < 8 * MIB
         registry.close()
         client.close()
 

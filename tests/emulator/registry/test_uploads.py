@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from emulator_calls import OTHER
+from http_connection import Answer
 from local_ecr import needs
-from registry_client import Answer, RegistryClient, digest_of
+from registry_client import RegistryClient, digest_of
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, push, sample_image
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 ABSENT = f"sha256:{'0' * 64}"
 LAYER = b"a layer"
-OTHER = "210987654321"
 
 
 # --- Asking ---

@@ -1,6 +1,6 @@
 """When images are scanned, and what their scans say: what the operations, a push and a restore have in common.
 
-A scan is a row with the time at which it began. What it says is a function of that, of the script that a test told
+A scan is a row with the time at which it began. What it says is a function of that, of the latest script
 (``scripts``) or the usual one, and of the clock.
 """
 
@@ -140,8 +140,8 @@ def was_scanned_lately(last: Scan | None, now: float) -> bool:
 
 def is_quota_used_up(call: Call, records: Records, repository: Repository) -> bool:
     """Tell whether the registry had all the basic scans it may have in 24 hours."""
-    count = records.scan_count(repository.account, repository.region, "BASIC", call.now - DAY)
-    return count >= call.state.limits.basic_scans
+    limit = call.state.limits.basic_scans
+    return records.has_scans(limit, repository.account, repository.region, "BASIC", call.now - DAY)
 
 
 def _is_scan_over(image: Image, last: Scan | None) -> bool:
@@ -179,12 +179,12 @@ def status(step: ScanStep) -> Answer:
 
 def _steps(call: Call, found: ImageScan) -> tuple[ScanStep, ...]:
     repository, scan = found.repository, found.scan
-    told = call.state.scans.about(repository.account, repository.region, repository.name, found.image.digest)
-    if told and told[0].steps:
-        return told[0].steps
+    scripts = call.state.scans.about(repository.account, repository.region, repository.name, found.image.digest)
+    if scripts and scripts[0].steps:
+        return scripts[0].steps
     first: ScanStatus = "IN_PROGRESS" if scan.scan_type == "BASIC" else "PENDING"
     last: ScanStatus = "ACTIVE" if scan.frequency == "CONTINUOUS_SCAN" else "COMPLETE"
-    findings = told[0].findings if told else ()
+    findings = scripts[0].findings if scripts else ()
     return (ScanStep(first), ScanStep(last, call.state.switches.scan_seconds, findings))
 
 
@@ -194,7 +194,7 @@ def _steps(call: Call, found: ImageScan) -> tuple[ScanStep, ...]:
 def complete_image_scan(call: Call) -> Answer:
     """Report a scan that is complete: the job of ``begin``.
 
-    Nothing happens if the image is gone or was scanned anew. The report waits for a script that was told later and
+    Nothing happens if the image is gone or was scanned anew. The report waits for a script that was added later and
     makes the scan last longer; one that makes it shorter does not hurry the report.
     """
     wanted = call.parameters

@@ -1,6 +1,6 @@
 """Managed signing: what is pushed is signed, some time later, with the profiles of the registry's configuration.
 
-How it goes is settled by the push: as a test told it before (``scripts``), or as usual. How it stands is then a
+How it goes is settled by the push: as the latest script says (``scripts``), or as usual. How it stands is then a
 function of the clock. Storing the signature is ``signing.complete_image_signing``'s job.
 """
 
@@ -57,7 +57,7 @@ def _is_for(rule: dict[str, Any], name: str) -> bool:
 
 
 def _steps(call: Call, repository: Repository, image: Image, profile: str) -> tuple[SigningStep, ...]:
-    """Return how signing will go: as it was told last, or as usual."""
+    """Return how signing will go: as the latest script says, or as usual."""
     for script in call.state.signings.about(repository.account, repository.region, repository.name, image.digest):
         if script.signing_profile_arn in (None, profile):
             return script.steps

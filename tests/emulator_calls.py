@@ -1,0 +1,67 @@
+"""Calls of ECR's API that many tests of the emulator make, and what they are made with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from http_connection import Answer, Connection
+from local_ecr import ACCOUNT
+
+from ecr_provider.emulator.samples import SampleImage, sample_image
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+OWN, OTHER = ACCOUNT, "210987654321"
+ONCE = Config(retries={"total_max_attempts": 1})
+"""Every answer is seen as it is."""
+
+ZEROS = f"sha256:{'0' * 64}"
+
+
+def version(number: int | str, **kind: Any) -> SampleImage:
+    """Make one of many images that are made of the same layers."""
+    return sample_image(("linux/amd64",), annotations={"version": str(number)}, **kind)
+
+
+def put(client: ECRClient, repository: str, image: SampleImage, **more: Any) -> str:
+    """Put an image whose layers are there; return the digest that ECR answers."""
+    answer = client.put_image(repositoryName=repository, imageManifest=image.text, **more)
+    return answer["image"]["imageId"]["imageDigest"]
+
+
+def refused(code: str, message: str = "") -> pytest.RaisesExc[ClientError]:
+    """Expect an error of this code, with a message in which the pattern is found."""
+    return pytest.raises(ClientError, match=rf"\({code}\).*{message}")
+
+
+# --- Without boto3 ---
+
+TARGET = "AmazonEC2ContainerRegistry_V20150921."
+AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=123456789012/20261123/us-east-1/ecr/aws4_request, "
+    f"SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature={'0' * 64}"
+)
+
+
+class Wire(Connection):
+    """A connection to the API, for requests that boto3 would not make."""
+
+    def call(self, operation: str, parameters: Any) -> Answer:
+        """POST a signed call."""
+        return self.send("POST", "/", json.dumps(parameters), {"X-Amz-Target": TARGET + operation})
+
+    def send(
+        self,
+        method: str,
+        address: str,
+        body: str | bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request, signed unless ``headers`` say otherwise."""
+        return super().send(method, address, body, {"Authorization": AUTHORIZATION} | dict(headers or {}))
