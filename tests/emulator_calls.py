@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from http_connection import Answer, Connection
+from http_connection import Answer, Connection, fetched
 from local_ecr import ACCOUNT
 
 from ecr_provider.emulator.samples import SampleImage, sample_image
@@ -33,6 +33,19 @@ def put(client: ECRClient, repository: str, image: SampleImage, **more: Any) -> 
     """Put an image whose layers are there; return the digest that ECR answers."""
     answer = client.put_image(repositoryName=repository, imageManifest=image.text, **more)
     return answer["image"]["imageId"]["imageDigest"]
+
+
+def assert_whole(client: ECRClient, repository: str, image: SampleImage, tag: str) -> None:
+    """Check an image down to its layers' bytes."""
+    (read,) = client.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
+    assert read["imageManifest"] == image.text
+    for child in image.children:
+        ids: Any = [{"imageDigest": child.digest}]
+        (found,) = client.batch_get_image(repositoryName=repository, imageIds=ids)["images"]
+        assert found["imageManifest"] == child.text
+    for digest, blob in image.blobs.items():
+        url = client.get_download_url_for_layer(repositoryName=repository, layerDigest=digest)["downloadUrl"]
+        assert fetched(url) == blob
 
 
 def refused(code: str, message: str = "") -> pytest.RaisesExc[ClientError]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPMessage
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Connection:
 
     def __init__(self, endpoint_url: str) -> None:
         self.host = endpoint_url.removeprefix("http://")
-        self._connection = HTTPConnection(self.host, timeout=10)
+        self._connection = HTTPConnection(self.host, timeout=30)
 
     def send(
         self,
@@ -76,3 +77,10 @@ class Connection:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def fetched(url: str) -> bytes:
+    """GET an address that the emulator gave."""
+    with urlopen(url) as response:  # noqa: S310 - it is http
+        body: bytes = response.read()
+        return body

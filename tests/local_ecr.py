@@ -25,8 +25,8 @@ def needs(operation: str) -> pytest.MarkDecorator:
 
 def needs_member(shape: str, member: str) -> pytest.MarkDecorator:
     """Skip a test where botocore is older than a member of one of ECR's structures, or a value of an enumeration."""
-    described = _model()["shapes"][shape]
-    return _skip_unless(f"{shape}.{member}", member in described.get("members", described.get("enum")))
+    described = _model()["shapes"].get(shape, {})
+    return _skip_unless(f"{shape}.{member}", member in described.get("members", described.get("enum", ())))
 
 
 def supports(operation: str) -> bool:

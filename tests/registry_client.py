@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
-from http_connection import Answer, Connection
+from http_connection import Answer, Connection, fetched
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, SampleManifest
@@ -66,6 +66,12 @@ class RegistryClient(Connection):
         answer = self.ask("PUT", f"{address}?digest={digest}")
         assert answer.status == 201, answer
         return digest
+
+    def download(self, repository: str, digest: str) -> bytes:
+        """Read a blob, from where the registry says it is."""
+        answer = self.ask("GET", f"/v2/{repository}/blobs/{digest}")
+        assert answer.status == 307, answer
+        return fetched(answer.headers["Location"])
 
     def put(self, repository: str, manifest: SampleManifest, reference: str) -> Answer:
         """Put a manifest."""

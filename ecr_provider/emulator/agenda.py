@@ -30,6 +30,11 @@ class Agenda:
         self._thread = Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
+        """Begin, at the time that the store knows of: a restart does not turn the clock back."""
+        clock = self._state.clock
+        with self._state.store.transaction() as records:
+            clock.skipped = max(clock.skipped, records.skipped())
+            records.set_skipped(clock.skipped)
         self._thread.start()
         return self
 
@@ -39,7 +44,9 @@ class Agenda:
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward, and do what became due."""
-        self._state.clock.advance(seconds)
+        with self._state.store.transaction() as records:
+            self._state.clock.advance(seconds)
+            records.set_skipped(self._state.clock.skipped)
         self.run_due()
 
     def run_due(self) -> None:

@@ -14,15 +14,16 @@ class Clock:
     def __init__(self, source: Callable[[], float] | None = None) -> None:
         self._source = source or time.time
         self._steady = source or time.monotonic
-        self._skipped = 0.0
+        self.skipped = 0.0
+        """By how many seconds it is ahead."""
 
     def now(self) -> float:
         """Tell the time, in epoch seconds."""
-        return self._source() + self._skipped
+        return self._source() + self.skipped
 
     def elapsed(self) -> float:
         """Tell the seconds since some moment: unlike ``now``, no matter how the machine's clock is set."""
-        return self._steady() + self._skipped
+        return self._steady() + self.skipped
 
     def advance(self, seconds: float) -> None:
         """Skip this many seconds. Raises ValueError if there are none, or if they lead beyond the year 9999."""
@@ -30,4 +31,4 @@ class Clock:
             raise ValueError(f"the clock goes forward only, not by {seconds} seconds")
         if self.now() + seconds > _END:
             raise ValueError(f"the clock ends with the year 9999, which is less than {seconds} seconds away")
-        self._skipped += seconds
+        self.skipped += seconds

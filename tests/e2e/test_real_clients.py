@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from emulator_calls import OTHER
 from emulator_process import emulator_process
 from local_ecr import REPOSITORY, needs
 from oras.client import OrasClient  # type: ignore[import-untyped]
@@ -21,8 +22,6 @@ from ecr_provider.emulator.samples import SampleImage, push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
-
-OTHER = "444455556666"
 
 _NONE: Mapping[str, str] = {}
 

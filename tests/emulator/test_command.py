@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from emulator_process import address_in, emulator_process, refused_command
+from http_connection import fetched
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
@@ -24,8 +24,7 @@ def test_it_says_where_it_is() -> None:
         uri = f"aws://123456789012:emulator@/?{extra}"
         assert export == f"export AIRFLOW_CONN_AWS_DEFAULT='{uri}'"
         assert look == f"To look inside: {url}/"
-        with urllib.request.urlopen(address_in(look)) as page:  # noqa: S310 - http, the emulator's
-            assert b"ECR emulator" in page.read()
+        assert b"ECR emulator" in fetched(address_in(look))
 
 
 def test_other_processes_can_ask_what_was_called() -> None:
@@ -33,8 +32,7 @@ def test_other_processes_can_ask_what_was_called() -> None:
         client = server.client()
         client.describe_repositories()
         client.close()
-        with urllib.request.urlopen(f"{server.url}/_emulator/requests") as answer:  # noqa: S310 - as above
-            (request,) = json.load(answer)["requests"]
+        (request,) = json.loads(fetched(f"{server.url}/_emulator/requests"))["requests"]
     assert request["operation"] == "DescribeRepositories"
 
 

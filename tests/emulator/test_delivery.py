@@ -16,13 +16,12 @@ from typing import Any, Self
 import boto3
 import pytest
 from emulator_calls import version
+from local_ecr import ACCOUNT
 from waiting import until
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.events import delivery, sinks
 from ecr_provider.emulator.samples import push
-
-ACCOUNT = "123456789012"
 
 
 def storm(ecr: EcrEmulator, count: int = 20) -> list[dict[str, Any]]:

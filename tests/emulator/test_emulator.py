@@ -6,13 +6,13 @@ import math
 import random
 import socket
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from emulator_calls import ONCE, version
+from http_connection import fetched
 
 from ecr_provider.emulator import EcrEmulator, Limits, Switches
 from ecr_provider.emulator.samples import push, sample_image
@@ -95,10 +95,8 @@ def test_loopback_of_ipv6() -> None:
         push(client, "shop/web", image, "v1")
         digest = next(iter(image.blobs))
         url = client.get_download_url_for_layer(repositoryName="shop/web", layerDigest=digest)["downloadUrl"]
-        with urllib.request.urlopen(url) as response:  # noqa: S310 - an http address of the emulator's
-            assert response.read() == image.blobs[digest]
-        with urllib.request.urlopen(ecr.endpoint_url) as response:  # noqa: S310 - as above
-            assert response.status == 200
+        assert fetched(url) == image.blobs[digest]
+        assert b"ECR emulator" in fetched(ecr.endpoint_url)
 
 
 def test_an_account_is_no_region(ecr: EcrEmulator) -> None:
@@ -206,5 +204,4 @@ def test_the_same_layer_uploaded_at_once(ecr: EcrEmulator, client: ECRClient, we
         list(pool.map(lambda one: push(one, web, image, "v1"), [ecr.client() for _ in range(8)]))
     for digest, blob in image.blobs.items():
         url = client.get_download_url_for_layer(repositoryName=web, layerDigest=digest)["downloadUrl"]
-        with urllib.request.urlopen(url) as response:  # noqa: S310 - an http address of the emulator's
-            assert response.read() == blob
+        assert fetched(url) == blob

@@ -218,6 +218,15 @@ def test_an_address_is_for_get_only(download: Download) -> None:
     assert download.ask(url=download.url.partition("?")[0])[0] == 403
 
 
+def test_a_body_is_not_taken_for_the_next_request(download: Download) -> None:
+    parts = urlsplit(download.url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection.request("GET", f"{parts.path}?{parts.query}", b"hello")
+    with connection.getresponse() as refused_body:
+        assert (refused_body.status, refused_body.headers["Connection"]) == (413, "close")
+    connection.close()
+
+
 def test_the_registrys_credentials_do_not_belong_here(download: Download) -> None:
     status, _, body = download.ask(Authorization="Basic QVdTOnNlY3JldA==")
     assert status == 400

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from emulator_calls import refused
+from http_connection import fetched
 from local_ecr import needs
 
 from ecr_provider.emulator import EcrEmulator, SigningStep
@@ -103,8 +104,7 @@ def test_the_signature_is_an_envelope_that_nobody_signed(ecr: EcrEmulator, clien
     assert (manifest["config"]["mediaType"], manifest["subject"]) == (SIGNATURE, subject)
     (layer,) = manifest["layers"]
     url = client.get_download_url_for_layer(repositoryName=web, layerDigest=layer["digest"])["downloadUrl"]
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 - the emulator's
-        envelope = json.load(answer)
+    envelope = json.loads(fetched(url))
     assert json.loads(decoded(envelope["payload"])) == {"targetArtifact": subject}
     assert envelope["header"]["x5c"] == []
     assert decoded(envelope["signature"]) == b"The ECR emulator does not sign."
@@ -194,3 +194,6 @@ def test_a_signature_that_cannot_be_stored_is_a_failure(ecr: EcrEmulator, client
     ecr.advance(60)
     (status,) = statuses(client)
     assert (status["status"], status["failureCode"]) == ("FAILED", "LimitExceededException")
+    empty = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"  # what a signature has for a config: nothing of it is left
+    (layer,) = client.batch_check_layer_availability(repositoryName=web, layerDigests=[empty])["layers"]
+    assert layer["layerAvailability"] == "UNAVAILABLE"

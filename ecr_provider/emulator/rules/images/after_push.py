@@ -1,4 +1,4 @@
-"""What an image that was pushed sets off, by whatever way it came: events, replication, scans, signatures."""
+"""What a push sets off, by whichever end point it came: events, replication, scans, signatures."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _NO_SIGNATURE = b"The ECR emulator does not sign."
 
 
 def complete_image_signing(call: Call) -> Answer:
-    """Store a signature that is complete: the job of ``managed_signing.sign_on_push``.
+    """Store a signature that is complete: the job of ``sign_on_push``.
 
     Nothing happens if the image is gone or is being signed anew.
     """
@@ -54,7 +54,8 @@ def _store(call: Call, records: Records, repository: Repository, image: Image, s
     subject = _descriptor(image.media_type, records.manifest(image))
     envelope = _json(_envelope(subject, signature.signing_profile, call.now))
     try:
-        _push(call, repository.name, subject, envelope)
+        with records.attempt():
+            _push(call, repository.name, subject, envelope)
     except EcrError as error:
         failure = SigningStep("FAILED", failure_code=error.code, failure_reason=error.message)
         records.set_signature(image, replace(signature, steps=[asdict(failure)]))
