@@ -12,9 +12,9 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Self
 
-from ecr_provider.emulator.caller import Caller
-from ecr_provider.emulator.rules.call import Call, State
+from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.rules.operations import JOBS
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.store.jobs import Job
 
 _MOMENT = 0.1  # seconds
@@ -64,7 +64,7 @@ class Agenda:
         try:
             with self._state.store.transaction() as records:
                 if job := records.take_job(now):
-                    call = Call(job.operation, Caller(job.account, job.region), job.parameters, self._state, job.due_at)
+                    call = Call(job.operation, job.registry, job.parameters, self._state, job.due_at)
                     JOBS[job.operation](call)
         except (OSError, sqlite3.Error):
             raise

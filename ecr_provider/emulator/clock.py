@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+DAY = 24 * 60 * 60  # seconds
+
 _END = 253_402_300_799  # seconds: later times cannot be written as a date
 
 

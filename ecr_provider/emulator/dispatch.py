@@ -15,15 +15,17 @@ from typing import Any
 
 from ecr_provider.emulator import model
 from ecr_provider.emulator.agenda import Agenda
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.errors import ConnectionCutError, EcrError
 from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.journal import Endpoint, Journal, Request
-from ecr_provider.emulator.rules.call import Answer, Call, State
+from ecr_provider.emulator.registries import Registry
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.operations import Rule, rule_of
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.serving.damage import UNHARMED, Damage
 from ecr_provider.emulator.throttling import Throttle
 
+_NOBODY = Registry("", "")
 _CUT = "ConnectionCut"  # what the journal says of a request whose answer did not arrive
 
 
@@ -33,7 +35,7 @@ class Exchange:
 
     endpoint: Endpoint
     operation: str
-    caller: Caller = field(default_factory=lambda: Caller("", ""))
+    caller: Registry = _NOBODY
     parameters: dict[str, Any] = field(default_factory=dict)
     damage: Damage = UNHARMED
     """What a fault wants to become of a body: known once the rule is carried out, and up to the door to do."""
@@ -111,7 +113,7 @@ class Dispatcher:
 
 
 def _request(exchange: Exchange, error_code: str | None, time: float) -> Request:
-    caller, parameters = exchange.caller, exchange.parameters
+    parameters = exchange.parameters
     if isinstance(blob := parameters.get("layerPartBlob"), bytes):
         parameters = parameters | {"layerPartBlob": len(blob)}
-    return Request(exchange.operation, caller.account, caller.region, parameters, error_code, exchange.endpoint, time)
+    return Request(exchange.operation, *exchange.caller, parameters, error_code, exchange.endpoint, time)

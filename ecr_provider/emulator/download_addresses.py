@@ -12,6 +12,7 @@ from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.sealing import Sealer
 
 LIFETIME = 3600  # seconds
@@ -28,17 +29,17 @@ _SIGNATURE = "&X-Amz-Signature="
 class Address:
     """Where a layer is, seen from one repository that has it."""
 
-    account: str
-    region: str
+    registry: Registry
     repository_name: str
     digest: str
 
     def signed(self, now: float, sealer: Sealer) -> str:
         """Make the path and the query that are good from now on."""
         date = datetime.fromtimestamp(now, UTC).strftime(_DATE)
-        scope = f"EMULATOR%2F{date[:8]}%2F{self.region}%2Fs3%2Faws4_request"
+        account, region = self.registry
+        scope = f"EMULATOR%2F{date[:8]}%2F{region}%2Fs3%2Faws4_request"
         unsigned = (
-            f"/prod-{self.region}-starport-layer-bucket/{self.account}/{self.repository_name}"
+            f"/prod-{region}-starport-layer-bucket/{account}/{self.repository_name}"
             f"/{self.digest.removeprefix('sha256:')}"
             f"?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={scope}&X-Amz-Date={date}"
             f"&X-Amz-Expires={LIFETIME}&X-Amz-SignedHeaders=host"
@@ -63,4 +64,5 @@ def read(method: str, target: str, now: float, sealer: Sealer) -> Address:
     signed_at = datetime.strptime(parse_qs(query)["X-Amz-Date"][0], _DATE).replace(tzinfo=UTC)
     if now > signed_at.timestamp() + LIFETIME:
         raise EcrError("AccessDenied", "Request has expired", status=HTTPStatus.FORBIDDEN)
-    return Address(found["account"], found["region"], found["repository_name"], f"sha256:{found['encoded']}")
+    registry = Registry(found["account"], found["region"])
+    return Address(registry, found["repository_name"], f"sha256:{found['encoded']}")

@@ -18,7 +18,6 @@ from botocore.config import Config
 from ecr_provider.emulator.agenda import Agenda
 from ecr_provider.emulator.airflow_connection import connection_uri
 from ecr_provider.emulator.api.door import Api
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, DEFAULT_REGION, require_region_and_account
 from ecr_provider.emulator.clock import Clock
 from ecr_provider.emulator.control.door import PREFIX, Control
 from ecr_provider.emulator.control.resources import resources
@@ -30,8 +29,9 @@ from ecr_provider.emulator.events.sinks import sink_at
 from ecr_provider.emulator.faults import Faults
 from ecr_provider.emulator.journal import Journal, Request
 from ecr_provider.emulator.page.door import Page, is_page
-from ecr_provider.emulator.registry.door import Registry
-from ecr_provider.emulator.rules.call import State
+from ecr_provider.emulator.registries import DEFAULT_ACCOUNT, DEFAULT_REGION, require_region_and_account
+from ecr_provider.emulator.registry.door import RegistryApi
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.scripts import Scans, Signings
 from ecr_provider.emulator.sealing import Sealer
 from ecr_provider.emulator.serving.server import Door, Server
@@ -173,7 +173,7 @@ class EcrEmulator:
         api, page = Api(dispatcher), Page(dispatcher.state, self._journal)
         return {
             "": lambda http: page.answer(http) if is_page(http) else api.answer(http),
-            "/v2/": Registry(dispatcher).answer,
+            "/v2/": RegistryApi(dispatcher).answer,
             PREFIX: Control(resources(dispatcher.state, agenda, self.faults, self._journal)).answer,
         }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, DEFAULT_REGION
+from ecr_provider.emulator.registries import DEFAULT_ACCOUNT, DEFAULT_REGION
 
 if TYPE_CHECKING:
     from ecr_provider.emulator import EcrEmulator

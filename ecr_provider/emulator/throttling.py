@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from threading import Lock
 
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.clock import Clock
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.rules.errors import throttled
 from ecr_provider.emulator.settings import Limits, Switches
 
@@ -29,9 +29,9 @@ class Throttle:
         self._limits = limits
         self._switches = switches
         self._lock = Lock()
-        self._buckets: dict[tuple[str, Caller], _Bucket] = {}
+        self._buckets: dict[tuple[str, Registry], _Bucket] = {}
 
-    def admit(self, operation: str, caller: Caller) -> None:
+    def admit(self, operation: str, caller: Registry) -> None:
         """Let a call pass, or raise ``ThrottlingException``. What is refused does not count."""
         if not self._switches.throttling:
             return
@@ -39,7 +39,7 @@ class Throttle:
         if rate is not None and not self._take(operation, caller, rate):
             raise throttled()
 
-    def _take(self, operation: str, caller: Caller, rate: float) -> bool:
+    def _take(self, operation: str, caller: Registry, rate: float) -> bool:
         """Take a token, if there is one. A rate of less than one call a second still admits a single call."""
         size = max(rate, 1.0) if rate else 0.0
         with self._lock:

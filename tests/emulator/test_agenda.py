@@ -15,8 +15,10 @@ from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.agenda import Agenda
 from ecr_provider.emulator.clock import Clock
 from ecr_provider.emulator.events.events import Events
-from ecr_provider.emulator.rules.call import Call, State
+from ecr_provider.emulator.registries import DEFAULT_ACCOUNT, DEFAULT_REGION, Registry
+from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.rules.operations import JOBS
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.sealing import Sealer
 from ecr_provider.emulator.settings import Limits, Switches
 from ecr_provider.emulator.store.store import Store
@@ -40,7 +42,7 @@ def jobs() -> Iterator[Callable[[str, Callable[[Call], dict[str, object]]], None
 def plan(state: State, *names: str) -> None:
     with state.store.transaction() as records:
         for name in names:
-            records.add_job(state.clock.now(), name, "123456789012", "us-east-1", {})
+            records.add_job(state.clock.now(), name, Registry(DEFAULT_ACCOUNT, DEFAULT_REGION), {})
 
 
 def test_a_job_that_fails_is_dropped_and_no_other(
@@ -116,6 +118,6 @@ def test_the_same_job_twice_is_one(state: State, jobs: Callable[..., None]) -> N
     jobs("Other", work)
     with state.store.transaction() as records:
         for name in ("One", "Other", "One"):
-            records.add_job(0.0, name, "123456789012", "us-east-1", {})
+            records.add_job(0.0, name, Registry(DEFAULT_ACCOUNT, DEFAULT_REGION), {})
     Agenda(state).run_due()
     assert done == ["Other", "One"]

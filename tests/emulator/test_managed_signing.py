@@ -176,6 +176,23 @@ def test_signing_that_fails(ecr: EcrEmulator, client: ECRClient, web: str) -> No
     assert len(signatures(client)) == 1
 
 
+def test_a_push_of_a_signature_that_is_refused_half_way_leaves_no_file(
+    ecr: EcrEmulator, client: ECRClient, web: str
+) -> None:
+    configure(client, rule())
+    push(client, web, IMAGE, "v1")
+    denial = {"Effect": "Deny", "Principal": "*", "Action": "ecr:CompleteLayerUpload"}
+    client.set_repository_policy(repositoryName=web, policyText=json.dumps({"Statement": [denial]}))
+    ecr.advance(60)
+    (status,) = statuses(client)
+    assert (status["status"], status["failureCode"]) == ("FAILED", "AccessDeniedException")
+    assert ecr._running
+    store = ecr._running.agenda._state.store
+    with store.transaction() as records:
+        assert records.all_uploads() == set()
+    assert list(store.blobs._uploads.iterdir()) == []
+
+
 def test_a_failure_is_tried_again_with_the_next_push(ecr: EcrEmulator, client: ECRClient, web: str) -> None:
     ecr.signings.script(SigningStep("FAILED"), repository_name=web)
     configure(client, rule())

@@ -20,6 +20,7 @@ from local_ecr import needs_archives
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.page import views
 from ecr_provider.emulator.page.html import Markup, element
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def test_many_images_come_in_pages(client: ECRClient, web: str, read: Callable[.
 def test_a_hundred_thousand_images_do_not_hang_it(ecr: EcrEmulator, web: str, read: Callable[..., Reader]) -> None:
     assert ecr._running
     with ecr._running.agenda._state.store.transaction() as records:
-        repository = records.repository("123456789012", "us-east-1", web)
+        repository = records.repository(Registry("123456789012", "us-east-1"), web)
         assert repository
         columns = "repository, digest, media_type, size, pushed_at, manifest"
         records._executemany(

@@ -95,7 +95,7 @@ def test_a_data_directory_of_another_version(tmp_path: Path) -> None:
         pass
     with closing(sqlite3.connect(tmp_path / "ecr.sqlite3")) as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match=r"another version \(format 99, not 3\)"):
+    with pytest.raises(StoreError, match=r"another version \(format 99, not 4\)"):
         EcrEmulator(tmp_path).start()
 
 

@@ -11,6 +11,7 @@ from local_ecr import needs_archives
 from registry_client import RegistryClient
 
 from ecr_provider.emulator import EcrEmulator
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.rules.pull_through_cache.cache import is_pull_through
 from ecr_provider.emulator.samples import push, sample_image
 
@@ -53,6 +54,8 @@ def test_what_is_created_is_described(client: ECRClient) -> None:
         ("ghcr.io", "github-container-registry"),
         ("registry.gitlab.com", "gitlab-container-registry"),
         (UPSTREAM, "ecr"),
+        (f"{OWN}.dkr-ecr.{WEST}.on.aws", "ecr"),
+        (f"{OWN}.dkr.ecr-fips.{WEST}.amazonaws.com", "ecr"),
     ],
 )
 def test_the_kind_is_known_by_the_address(client: ECRClient, url: str, kind: str) -> None:
@@ -319,7 +322,7 @@ def test_what_came_from_upstream_is_known(ecr: EcrEmulator, client: ECRClient, w
     with ecr._running.agenda._state.store.transaction() as records:
         found = {
             repository.name: is_pull_through(records, repository)
-            for repository in records.repositories(OWN, "us-east-1", "", 10)
+            for repository in records.repositories(Registry(OWN, "us-east-1"))
         }
     assert found == {"cache/shop/web": True, web: False}
 

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from emulator_calls import ONCE
 
 from ecr_provider.emulator import EcrEmulator, Limits, Switches
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.clock import Clock
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.samples import push, sample_image
 from ecr_provider.emulator.throttling import Throttle
 
@@ -133,7 +133,7 @@ def test_many_at_once_get_no_more_than_one_after_the_other() -> None:
 
     def admitted(_: int) -> bool:
         try:
-            throttle.admit("UploadLayerPart", Caller("123456789012", "us-east-1"))
+            throttle.admit("UploadLayerPart", Registry("123456789012", "us-east-1"))
         except EcrError:
             return False
         return True
@@ -145,7 +145,7 @@ def test_many_at_once_get_no_more_than_one_after_the_other() -> None:
 def test_a_clock_that_is_set_back_changes_nothing() -> None:
     now = [1000.0]
     throttle = Throttle(Clock(lambda: now[0]), Limits(calls_per_second={"PutImage": 1}), Switches(throttling=True))
-    caller = Caller("123456789012", "us-east-1")
+    caller = Registry("123456789012", "us-east-1")
     throttle.admit("PutImage", caller)
     now[0] = 10.0
     with pytest.raises(EcrError, match="Rate exceeded"):

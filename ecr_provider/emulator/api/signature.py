@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT, Caller, is_account
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.registries import DEFAULT_ACCOUNT, Registry, is_account
 
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +"
@@ -18,7 +18,7 @@ _AUTHORIZATION = re.compile(
 )
 
 
-def caller_of(authorization: str | None) -> Caller:
+def caller_of(authorization: str | None) -> Registry:
     """Read the ``Authorization`` header: an access key id of 12 digits names the account."""
     if not authorization:
         raise EcrError("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -31,4 +31,4 @@ def caller_of(authorization: str | None) -> Caller:
     if found["service"] != "ecr":
         raise EcrError("InvalidSignatureException", "Credential should be scoped to correct service: 'ecr'.")
     key = found["key"]
-    return Caller(key if is_account(key) else DEFAULT_ACCOUNT, found["region"])
+    return Registry(key if is_account(key) else DEFAULT_ACCOUNT, found["region"])

@@ -12,7 +12,7 @@ from ecr_provider.emulator.events.events import Event
 from ecr_provider.emulator.faults import Fault, Faults
 from ecr_provider.emulator.journal import Journal
 from ecr_provider.emulator.numbered_log import Log
-from ecr_provider.emulator.rules.call import State
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.scripts import Scans, Signings
 
 _PAGE = 1000  # requests or events in one answer

@@ -13,7 +13,6 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from ecr_provider.emulator import download_addresses
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.dispatch import Dispatcher, Exchange
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules.call import Answer, Call
@@ -89,7 +88,7 @@ class Downloads:
         with self._dispatcher.recorded(exchange):
             state = self._dispatcher.state
             address = download_addresses.read(http.command, http.path, state.clock.now(), state.sealer)
-            exchange.caller = Caller(address.account, address.region)
+            exchange.caller = address.registry
             exchange.parameters = {"repositoryName": address.repository_name, "layerDigest": address.digest}
             if "Range" in http.headers:
                 exchange.parameters["Range"] = http.headers["Range"]

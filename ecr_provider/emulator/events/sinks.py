@@ -14,6 +14,7 @@ import boto3
 from botocore.config import Config
 
 from ecr_provider.emulator.events.events import Event
+from ecr_provider.emulator.registries import DEFAULT_REGION
 from ecr_provider.emulator.serving.server import is_loopback
 
 _TIMEOUT = 5  # seconds
@@ -128,7 +129,7 @@ class _Queue:
 
     def _local_options(self) -> dict[str, str]:
         """Choose what a stand-in for SQS is called with: never the credentials of this machine."""
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         account = urlsplit(self._url).path.split("/")[1]
         return {"region_name": region, "aws_access_key_id": account, "aws_secret_access_key": "emulator"}
 

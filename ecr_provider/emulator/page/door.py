@@ -6,13 +6,13 @@ import re
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.journal import Journal
 from ecr_provider.emulator.page import views
 from ecr_provider.emulator.page.html import Child, element
-from ecr_provider.emulator.rules import manifests
-from ecr_provider.emulator.rules.call import Call, State
+from ecr_provider.emulator.registries import Registry
+from ecr_provider.emulator.rules import media_types
 from ecr_provider.emulator.rules.scanning import scans
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.serving import guard
 from ecr_provider.emulator.serving.server import Handler
 from ecr_provider.emulator.store.images import Image
@@ -81,9 +81,10 @@ class Page:
             case ["requests"]:
                 return "Requests", self._requests(_number(query.get("before")))
             case ["repositories", account, region]:
-                return f"{account} in {region}", self._registry(account, region, query.get("after", ""))
+                registry = Registry(account, region)
+                return views.name_of(registry), self._registry(registry, query.get("after", ""))
             case ["repositories", account, region, name]:
-                return name, self._repository(account, region, name, _number(query.get("before")))
+                return name, self._repository(Registry(account, region), name, _number(query.get("before")))
             case _:
                 raise _NotFoundError(f"There is no page {path}.")
 
@@ -102,11 +103,11 @@ class Page:
         """Show the registries after one, each with its first repositories."""
         account, _, region = after.partition("/")
         with self._state.store.transaction() as records:
-            found = records.registries((account, region), _REGISTRIES + 1)
-            sections = [self._section(records, *registry) for registry in found[:_REGISTRIES]]
+            found = records.registries(Registry(account, region), _REGISTRIES + 1)
+            sections = [self._section(records, registry, count) for registry, count in found[:_REGISTRIES]]
         if not sections:
             return views.first_repository(self._state.origin)
-        account, region, _ = found[:_REGISTRIES][-1]
+        (account, region), _ = found[:_REGISTRIES][-1]
         path = f"/?after={account}/{region}" if len(found) > _REGISTRIES else None
         return sections, views.more(path, "More registries")
 
@@ -116,37 +117,37 @@ class Page:
             return None
         return element("h2", "Latest requests"), views.requests(latest), views.more("/requests", "All requests")
 
-    def _section(self, records: Records, account: str, region: str, count: int) -> Child:
-        first = records.repositories(account, region, "", _FIRST_REPOSITORIES)
-        path = views.registry_path(account, region) if count > len(first) else None
+    def _section(self, records: Records, registry: Registry, count: int) -> Child:
+        first = records.repositories(registry, count=_FIRST_REPOSITORIES)
+        path = views.registry_path(registry) if count > len(first) else None
         return (
-            views.registry_heading(account, region, count),
+            views.registry_heading(registry, count),
             views.repositories(first),
             views.more(path, f"All {count:,} repositories"),
         )
 
-    def _registry(self, account: str, region: str, after: str) -> Child:
+    def _registry(self, registry: Registry, after: str) -> Child:
         with self._state.store.transaction() as records:
-            found = records.repositories(account, region, after, _REPOSITORIES + 1)
+            found = records.repositories(registry, after, _REPOSITORIES + 1)
         if not found and not after:
-            raise _NotFoundError(f"There is no repository in account {account} in {region}.")
+            raise _NotFoundError(f"There is no repository in account {views.name_of(registry)}.")
         shown = found[:_REPOSITORIES]
-        path = f"{views.registry_path(account, region)}?after={shown[-1].name}" if len(found) > len(shown) else None
+        path = f"{views.registry_path(registry)}?after={shown[-1].name}" if len(found) > len(shown) else None
         return (
-            element("h1", f"{account} in {region}"),
+            element("h1", views.name_of(registry)),
             views.repositories(shown),
             views.more(path, "More repositories"),
-            views.connect(self._state.origin, account, region),
+            views.connect(self._state.origin, registry),
         )
 
-    def _repository(self, account: str, region: str, name: str, before: int | None) -> Child:
+    def _repository(self, registry: Registry, name: str, before: int | None) -> Child:
         with self._state.store.transaction() as records:
-            repository = records.repository(account, region, name)
+            repository = records.repository(registry, name)
             if repository is None:
-                raise _NotFoundError(f"There is no repository {name} in account {account} in {region}.")
+                raise _NotFoundError(f"There is no repository {name} in account {views.name_of(registry)}.")
             found = records.latest_images(repository, before, _IMAGES + 1)
             shown = [self._image(records, repository, image) for image in found[:_IMAGES]]
-        path = views.repository_path(account, region, name)
+        path = views.repository_path(repository)
         last = found[_IMAGES - 1].id if len(found) > _IMAGES else None
         return (
             views.repository_heading(repository),
@@ -157,18 +158,15 @@ class Page:
         )
 
     def _image(self, records: Records, repository: Repository, image: Image) -> views.ShownImage:
-        is_index = image.media_type in (manifests.OCI_INDEX, manifests.MANIFEST_LIST)
-        index = records.manifest(image) if is_index else None
+        index = records.manifest(image) if image.media_type in media_types.INDEXES else None
         scan = self._scan_status(records, repository, image)
         return views.ShownImage(image, records.tags(image), records.parents(image), index, scan)
 
     def _scan_status(self, records: Records, repository: Repository, image: Image) -> str | None:
         """Tell what DescribeImageScanFindings would say; None while it finds no scan."""
-        caller = Caller(repository.account, repository.region)
-        scan_type = scans.configuration(records, caller.account, caller.region)["scanType"]
+        scan_type = scans.configuration(records, repository.registry)["scanType"]
         found = scans.find(records, repository, image, scan_type)
-        call = Call("DescribeImageScanFindings", caller, {}, self._state, self._state.clock.now())
-        step = scans.current_step(call, found) if found else None
+        step = scans.current_step(self._state, found, self._state.clock.now()) if found else None
         return step.status if step else None
 
     def _requests(self, before: int | None) -> Child:

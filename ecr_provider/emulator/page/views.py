@@ -12,10 +12,10 @@ from importlib.resources import files
 from typing import Any
 
 from ecr_provider.emulator.airflow_connection import connection_uri
-from ecr_provider.emulator.caller import DEFAULT_ACCOUNT
 from ecr_provider.emulator.journal import Request
 from ecr_provider.emulator.page.html import Child, Markup, element
-from ecr_provider.emulator.rules import manifests
+from ecr_provider.emulator.registries import DEFAULT_ACCOUNT, DEFAULT_REGION, Registry
+from ecr_provider.emulator.rules import media_types
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.repositories import Repository
 
@@ -23,18 +23,15 @@ _STYLE = files(__package__).joinpath("style.css").read_text("utf-8")
 STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 
 _KINDS = {
-    manifests.OCI_INDEX: "OCI index",
-    manifests.OCI_MANIFEST: "OCI image",
-    manifests.MANIFEST_LIST: "Docker manifest list",
-    manifests.SCHEMA2: "Docker image",
-    manifests.SCHEMA1: "Docker image, schema 1",
-    manifests.SIGNED_SCHEMA1: "Docker image, schema 1",
+    media_types.OCI_INDEX: "OCI index",
+    media_types.OCI_MANIFEST: "OCI image",
+    media_types.MANIFEST_LIST: "Docker manifest list",
+    media_types.SCHEMA2: "Docker image",
+    media_types.SCHEMA1: "Docker image, schema 1",
+    media_types.SIGNED_SCHEMA1: "Docker image, schema 1",
 }
-_IMAGE_CONFIGS = {
-    None,
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.docker.container.image.v1+json",
-}
+_DEFAULT = Registry(DEFAULT_ACCOUNT, DEFAULT_REGION)
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _STATUSES = {"ACTIVE": "good", "ACTIVATING": "wait", "ARCHIVED": ""}
 _SCANS = {"COMPLETE": "good", "ACTIVE": "good", "FAILED": "bad"}
@@ -103,28 +100,32 @@ def _size(count: int) -> str:
 # --- Repositories --------------------------------------------------------------------------------------------
 
 
-def registry_path(account: str, region: str) -> str:
+def registry_path(registry: Registry) -> str:
     """Return where the repositories of a registry are listed."""
-    return f"/repositories/{account}/{region}"
+    return f"/repositories/{registry.account}/{registry.region}"
 
 
-def repository_path(account: str, region: str, name: str) -> str:
+def repository_path(repository: Repository) -> str:
     """Return where a repository is shown."""
-    return f"{registry_path(account, region)}/{name}"
+    return f"{registry_path(repository.registry)}/{repository.name}"
 
 
-def registry_heading(account: str, region: str, count: int) -> Markup:
+def name_of(registry: Registry) -> str:
+    """Return how a registry is called."""
+    return f"{registry.account} in {registry.region}"
+
+
+def registry_heading(registry: Registry, count: int) -> Markup:
     """Name a registry."""
-    link = _link(registry_path(account, region), f"{account} in {region}")
+    link = _link(registry_path(registry), name_of(registry))
     return element("h2", link, " ", element("small", f"{count:,} {'repository' if count == 1 else 'repositories'}"))
 
 
 def repository_heading(repository: Repository) -> Child:
     """Name a repository."""
     count = repository.image_count
-    registry = f"{repository.account} in {repository.region}"
     images_in = f"{count:,} {'image' if count == 1 else 'images'} in "
-    link = _link(registry_path(repository.account, repository.region), registry)
+    link = _link(registry_path(repository.registry), name_of(repository.registry))
     return element("h1", repository.name), element("p", images_in, link, class_="soft")
 
 
@@ -135,9 +136,8 @@ def repositories(shown: Iterable[Repository]) -> Markup:
 
 
 def _repository(repository: Repository) -> Sequence[Markup]:
-    path = repository_path(repository.account, repository.region, repository.name)
     return (
-        _cell(_link(path, repository.name), class_="wide"),
+        _cell(_link(repository_path(repository), repository.name), class_="wide"),
         _cell(f"{repository.image_count:,}", class_="number"),
         _cell(repository.mutability.lower().replace("_", " ")),
         _cell("yes" if repository.scan_on_push else "no"),
@@ -199,7 +199,7 @@ def _kind(image: Image) -> str:
 def _details(shown: ShownImage) -> Child:
     image = shown.image
     details = (
-        image.artifact_media_type if image.artifact_media_type not in _IMAGE_CONFIGS else None,
+        image.artifact_media_type if image.artifact_media_type not in media_types.IMAGE_CONFIGS else None,
         f"refers to {_short(image.subject)}" if image.subject else None,
         ", ".join(_platforms(shown.index)) if shown.index else None,
     )
@@ -242,16 +242,16 @@ def _request(request: Request) -> Sequence[Markup]:
 # --- What to type --------------------------------------------------------------------------------------------
 
 
-def connect(origin: str, account: str = DEFAULT_ACCOUNT, region: str = "us-east-1") -> Markup:
+def connect(origin: str, registry: Registry = _DEFAULT) -> Markup:
     """Say how clients get here."""
-    uri = connection_uri(origin, region, account)
+    uri = connection_uri(origin, registry.region, registry.account)
     return element(
         "section",
         element("h2", "Connect"),
         element("p", "Airflow:", class_="soft"),
         _shell(f"export AIRFLOW_CONN_AWS_DEFAULT='{uri}'"),
         element("p", "The AWS command line, and boto3:", class_="soft"),
-        _shell(*_environment(origin, account, region)),
+        _shell(*_environment(origin, registry)),
         element("p", "skopeo, and much the same docker, podman and crane:", class_="soft"),
         _shell(_login(origin)),
     )
@@ -263,7 +263,7 @@ def first_repository(origin: str) -> Markup:
         "section",
         element("p", "There is no repository yet. Create one:"),
         _shell(
-            _credentials(DEFAULT_ACCOUNT, "us-east-1"),
+            _credentials(_DEFAULT),
             f"aws ecr create-repository --endpoint-url {origin} --repository-name shop/web",
         ),
     )
@@ -277,18 +277,19 @@ def first_image(origin: str, repository: Repository) -> Markup:
         "section",
         element("p", "There is no image yet. Push one:"),
         _shell(
-            *_environment(origin, repository.account, repository.region),
+            *_environment(origin, repository.registry),
             _login(origin),
             f"skopeo copy --all --dest-tls-verify=false {source} {target}",
         ),
     )
 
 
-def _environment(origin: str, account: str, region: str) -> tuple[str, str]:
-    return _credentials(account, region), f"export AWS_ENDPOINT_URL_ECR={origin}"
+def _environment(origin: str, registry: Registry) -> tuple[str, str]:
+    return _credentials(registry), f"export AWS_ENDPOINT_URL_ECR={origin}"
 
 
-def _credentials(account: str, region: str) -> str:
+def _credentials(registry: Registry) -> str:
+    account, region = registry
     return f"export AWS_ACCESS_KEY_ID={account} AWS_SECRET_ACCESS_KEY=emulator AWS_DEFAULT_REGION={region}"
 
 

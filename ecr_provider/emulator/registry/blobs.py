@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.registry.request import Reply, Request
+from ecr_provider.emulator.registry.request import RegistryRequest, Reply
 
 
-def head(request: Request, name: str, digest: str) -> Reply:
+def head(request: RegistryRequest, name: str, digest: str) -> Reply:
     """Tell whether the repository has a blob: one that no image is made of yet, too."""
     answer = request.call("BatchCheckLayerAvailability", repositoryName=name, layerDigests=[digest])
     for failure in answer["failures"]:
@@ -17,7 +17,7 @@ def head(request: Request, name: str, digest: str) -> Reply:
     return Reply(200, b"", blob_headers(digest) | {"Content-Length": str(layer["layerSize"])})
 
 
-def get(request: Request, name: str, digest: str) -> Reply:
+def get(request: RegistryRequest, name: str, digest: str) -> Reply:
     """Lead the client to the origin that has the bytes."""
     answer = request.call("GetDownloadUrlForLayer", repositoryName=name, layerDigest=digest)
     return Reply(307, b"", blob_headers(digest) | {"Location": answer["downloadUrl"]})

@@ -9,13 +9,13 @@ from __future__ import annotations
 from ecr_provider.emulator.dispatch import Dispatcher
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.registry import errors, routes
-from ecr_provider.emulator.registry.request import Reply, Request
+from ecr_provider.emulator.registry.request import RegistryRequest, Reply
 from ecr_provider.emulator.serving.server import Handler
 
 _VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 
 
-class Registry:
+class RegistryApi:
     """The registry of every account and Region."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -26,7 +26,7 @@ class Registry:
         body = http.stream()
         if body is None:
             return
-        request = Request(http, body, self._dispatcher)
+        request = RegistryRequest(http, body, self._dispatcher)
         try:
             reply = routes.reply_to(request)
         except EcrError as error:
@@ -36,7 +36,7 @@ class Registry:
         http.reply(reply.status, reply.body, {**_VERSION, **reply.headers}, request.damage)
 
 
-def _refusal(request: Request, error: EcrError) -> Reply:
+def _refusal(request: RegistryRequest, error: EcrError) -> Reply:
     if error.code in errors.UNAUTHENTICATED:
         challenge = f'Basic realm="https://{request.host}/",service="ecr.amazonaws.com"'
         headers = {"Www-Authenticate": challenge, "Content-Type": "text/plain; charset=utf-8"}

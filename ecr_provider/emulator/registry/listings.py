@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ecr_provider.emulator.registry.request import Reply, Request
-from ecr_provider.emulator.rules import manifests
+from ecr_provider.emulator.registry.request import RegistryRequest, Reply
+from ecr_provider.emulator.rules import media_types
 from ecr_provider.emulator.rules.call import Answer
 from ecr_provider.emulator.rules.images import referrers
 
@@ -15,7 +15,7 @@ _MOST_REFERRERS = 50  # on a page: ListImageReferrers has no larger ones
 _TAGGED = {"tagStatus": "TAGGED"}
 
 
-def tags(request: Request, name: str) -> Reply:
+def tags(request: RegistryRequest, name: str) -> Reply:
     """List a repository's tags, in ListImages's order and pages. ECR calls it text (reported)."""
     answer = request.call("ListImages", repositoryName=name, filter=_TAGGED, **_page(request))
     found = [image_id["imageTag"] for image_id in answer["imageIds"]]
@@ -23,7 +23,7 @@ def tags(request: Request, name: str) -> Reply:
     return Reply(200, _json({"name": name, "tags": found}), headers)
 
 
-def catalog(request: Request) -> Reply:
+def catalog(request: RegistryRequest) -> Reply:
     """List a registry's repositories."""
     answer = request.call("DescribeRepositories", **_page(request))
     names = [repository["repositoryName"] for repository in answer["repositories"]]
@@ -31,7 +31,7 @@ def catalog(request: Request) -> Reply:
     return Reply(200, _json({"repositories": names}), headers)
 
 
-def referrers_of(request: Request, name: str, digest: str) -> Reply:
+def referrers_of(request: RegistryRequest, name: str, digest: str) -> Reply:
     """List what names a manifest as its subject, as an index of descriptors.
 
     Not by way of the API's model, which older versions of botocore lack.
@@ -48,8 +48,8 @@ def referrers_of(request: Request, name: str, digest: str) -> Reply:
         **({} if last is None else {"nextToken": last}),
     )
     descriptors = list(map(_descriptor, answer["referrers"]))
-    index = {"schemaVersion": 2, "mediaType": manifests.OCI_INDEX, "manifests": descriptors}
-    headers = {"Content-Type": manifests.OCI_INDEX} | _link(request, f"{name}/referrers/{digest}", answer)
+    index = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": descriptors}
+    headers = {"Content-Type": media_types.OCI_INDEX} | _link(request, f"{name}/referrers/{digest}", answer)
     return Reply(200, _json(index), headers | ({"OCI-Filters-Applied": "artifactType"} if artifact_type else {}))
 
 
@@ -57,7 +57,7 @@ def _descriptor(referrer: Answer) -> Answer:
     return {name: value for name, value in referrer.items() if value is not None and name != "artifactStatus"}
 
 
-def _page(request: Request) -> dict[str, Any]:
+def _page(request: RegistryRequest) -> dict[str, Any]:
     """Read which page is asked for: ``n`` results after an opaque ``last``."""
     size, last = request.query.get("n"), request.query.get("last")
     page: dict[str, Any] = {"nextToken": last} if last is not None else {}
@@ -67,7 +67,7 @@ def _page(request: Request) -> dict[str, Any]:
     return page | {"maxResults": int(size) if is_number else size}  # what is no number is refused as such
 
 
-def _link(request: Request, path: str, answer: Answer) -> dict[str, str]:
+def _link(request: RegistryRequest, path: str, answer: Answer) -> dict[str, str]:
     """Say where the next page is (reported in this form). What the client asked for otherwise stays."""
     token = answer.get("nextToken")
     if token is None:

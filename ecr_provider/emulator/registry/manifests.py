@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.registry.request import Reply, Request
+from ecr_provider.emulator.registry.request import RegistryRequest, Reply
 from ecr_provider.emulator.rules import manifests
 from ecr_provider.emulator.rules.call import Answer
 
 _ENOUGH = 4 * 4 * 1024 * 1024 + 1  # bytes: no manifest that the model takes, of 4 Mi characters, has as many
 
 
-def get(request: Request, name: str, reference: str) -> Reply:
+def get(request: RegistryRequest, name: str, reference: str) -> Reply:
     """Answer with a manifest; by tag, in a form that the client accepts.
 
     ``Docker-Content-Digest`` is that of the bytes that are sent: of a manifest that was converted (see
@@ -25,7 +25,7 @@ def get(request: Request, name: str, reference: str) -> Reply:
     return Reply(200, body, headers)
 
 
-def put(request: Request, name: str, reference: str) -> Reply:
+def put(request: RegistryRequest, name: str, reference: str) -> Reply:
     """Put a manifest, under a tag or by its digest alone. The very same one a second time is no error."""
     # What is not UTF-8 becomes what is no text for the model, either.
     text = request.body.read(_ENOUGH).decode(errors="surrogateescape")
@@ -44,7 +44,7 @@ def put(request: Request, name: str, reference: str) -> Reply:
     return Reply(201, b"", headers | ({"OCI-Subject": manifest.subject} if manifest.subject else {}))
 
 
-def delete(request: Request, name: str, reference: str) -> Reply:
+def delete(request: RegistryRequest, name: str, reference: str) -> Reply:
     """Delete an image, or a tag, by the rules of BatchDeleteImage."""
     answer = request.call("BatchDeleteImage", repositoryName=name, imageIds=[_image_id(reference)])
     _raise_failure(answer)
@@ -61,7 +61,7 @@ def _raise_failure(answer: Answer) -> None:
         raise EcrError(failure["failureCode"], failure["failureReason"])
 
 
-def _accepted(request: Request) -> dict[str, list[str]]:
+def _accepted(request: RegistryRequest) -> dict[str, list[str]]:
     """Read the ``Accept`` headers. A client that accepts everything, or says nothing, gets what is there."""
     listed = ",".join(request.headers.get_all("Accept", ())).split(",")
     accepted = list(filter(None, map(_media_type, listed)))

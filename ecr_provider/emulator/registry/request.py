@@ -10,9 +10,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from ecr_provider.emulator.dispatch import Dispatcher, Exchange
 from ecr_provider.emulator.errors import ConnectionCutError
+from ecr_provider.emulator.registries import parse_host
 from ecr_provider.emulator.registry import credentials
-from ecr_provider.emulator.rules.call import Answer, State
+from ecr_provider.emulator.rules.call import Answer
 from ecr_provider.emulator.rules.operations import Rule
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.serving.body import Body
 from ecr_provider.emulator.serving.damage import Damage
 from ecr_provider.emulator.serving.server import Handler
@@ -27,7 +29,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Request:
+class RegistryRequest:
     """A request, and the calls of ECR's API that it is made of.
 
     Each call is checked, met by faults, and recorded like one that came in by the API.
@@ -109,8 +111,9 @@ class Request:
             return self._dispatcher.perform(exchange, rule)
 
     def _identify(self, exchange: Exchange) -> str:
-        """Find out who calls, and return the account of the registry that is called."""
+        """Find out who calls, and return the account that is called: that of the host name, or else their own."""
         now, sealer = self.state.clock.now(), self.state.sealer
-        caller = credentials.caller_of(self.headers.get("Authorization"), now, sealer)
-        registry_id, exchange.caller = credentials.registry_of(self.host, caller)
-        return registry_id
+        caller = credentials.authenticate(self.headers.get("Authorization"), now, sealer)
+        called = parse_host(self.host.partition(":")[0].lower()) or caller
+        exchange.caller = caller._replace(region=called.region)
+        return called.account

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.registry import blobs, listings, manifests, uploads
-from ecr_provider.emulator.registry.request import Reply, Request
+from ecr_provider.emulator.registry.request import RegistryRequest, Reply
 from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.rules.operations import Rule
 
@@ -19,7 +19,7 @@ Route = Callable[..., Reply]
 """Takes the request, and the variable parts of its path."""
 
 
-def ping(request: Request) -> Reply:
+def ping(request: RegistryRequest) -> Reply:
     """Tell a client with good credentials that it is welcome."""
     return _answer_alone(request, lambda _: {})
 
@@ -42,7 +42,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], dict[str, Route]], ...] = (
 )
 
 
-def reply_to(request: Request) -> Reply:
+def reply_to(request: RegistryRequest) -> Reply:
     """Answer a request by its route. A HEAD is a GET where it is nothing special.
 
     Raises EcrError.
@@ -58,7 +58,7 @@ def reply_to(request: Request) -> Reply:
     return _answer_alone(request, partial(_refuse, error))
 
 
-def _answer_alone(request: Request, rule: Rule) -> Reply:
+def _answer_alone(request: RegistryRequest, rule: Rule) -> Reply:
     """Answer what is no call of the API, and needs credentials like one."""
     request.perform(request.line, rule)
     return Reply(HTTPStatus.OK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ecr_provider.emulator.errors import ConnectionCutError, EcrError
-from ecr_provider.emulator.registry.request import Reply, Request
+from ecr_provider.emulator.registry.request import RegistryRequest, Reply
 from ecr_provider.emulator.rules import layers
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
@@ -14,7 +14,7 @@ from ecr_provider.emulator.rules.layers import Part
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/.*)?")
 
 
-def begin(request: Request, name: str) -> Reply:
+def begin(request: RegistryRequest, name: str) -> Reply:
     """Begin an upload; with ``digest`` and a body, that is all of it; with ``mount``, it may not be needed."""
     digest, source = request.query.get("mount"), request.query.get("from")
     if digest and source and _mount(request, name, digest, source):
@@ -25,7 +25,7 @@ def begin(request: Request, name: str) -> Reply:
     return _under_way(request, name, upload_id, 202, 0)
 
 
-def append(request: Request, name: str, upload_id: str) -> Reply:
+def append(request: RegistryRequest, name: str, upload_id: str) -> Reply:
     """Take a body as the next part of an upload.
 
     ECR answers 201, where the specification has 202, and ``Range`` stays what it was after the first part
@@ -35,7 +35,7 @@ def append(request: Request, name: str, upload_id: str) -> Reply:
     return _under_way(request, name, upload_id, 201, part.after.first_part)
 
 
-def complete(request: Request, name: str, upload_id: str) -> Reply:
+def complete(request: RegistryRequest, name: str, upload_id: str) -> Reply:
     """Take the last part, if there is one, and make the upload a blob. One that is there already is as good."""
     part = None if request.body.at_end else _receive(request, name, upload_id)
     digest = request.query.get("digest", "")
@@ -49,19 +49,19 @@ def complete(request: Request, name: str, upload_id: str) -> Reply:
     return _created(request, name, digest)
 
 
-def status(request: Request, name: str, upload_id: str) -> Reply:
+def status(request: RegistryRequest, name: str, upload_id: str) -> Reply:
     """Tell where the next part begins: the truth, unlike the answer to a part."""
     answer = request.perform(request.line, layers.layer_upload, repositoryName=name, uploadId=upload_id)
     return _under_way(request, name, upload_id, 204, answer["lastByteReceived"] + 1)
 
 
-def cancel(request: Request, name: str, upload_id: str) -> Reply:
+def cancel(request: RegistryRequest, name: str, upload_id: str) -> Reply:
     """Forget an upload."""
     request.perform(request.line, layers.cancel_layer_upload, repositoryName=name, uploadId=upload_id)
     return Reply(204)
 
 
-def _initiate(request: Request, name: str) -> str:
+def _initiate(request: RegistryRequest, name: str) -> str:
     try:
         upload_id: str = request.call("InitiateLayerUpload", repositoryName=name)["uploadId"]
     except EcrError as error:
@@ -72,7 +72,7 @@ def _initiate(request: Request, name: str) -> str:
     return upload_id
 
 
-def _mount(request: Request, name: str, digest: str, source: str) -> bool:
+def _mount(request: RegistryRequest, name: str, digest: str, source: str) -> bool:
     try:
         request.perform(
             "MountLayer", layers.mount_layer, repositoryName=name, sourceRepositoryName=source, layerDigest=digest
@@ -84,7 +84,7 @@ def _mount(request: Request, name: str, digest: str, source: str) -> bool:
     return True
 
 
-def _receive(request: Request, name: str, upload_id: str) -> Part:
+def _receive(request: RegistryRequest, name: str, upload_id: str) -> Part:
     def receive(call: Call) -> Answer:
         call.parameters.update(_announced(request.headers.get("Content-Range")))
         return layers.upload_layer_stream(call, request.read)
@@ -103,7 +103,7 @@ def _announced(content_range: str | None) -> dict[str, int]:
     return {"partFirstByte": int(found[1]), "partLastByte": int(found[2])}
 
 
-def _under_way(request: Request, name: str, upload_id: str, status: int, size: int) -> Reply:
+def _under_way(request: RegistryRequest, name: str, upload_id: str, status: int, size: int) -> Reply:
     headers = {
         "Location": request.url(f"{name}/blobs/uploads/{upload_id}"),
         "Range": f"0-{max(size - 1, 0)}",
@@ -112,6 +112,6 @@ def _under_way(request: Request, name: str, upload_id: str, status: int, size: i
     return Reply(status, b"", headers)
 
 
-def _created(request: Request, name: str, digest: str) -> Reply:
+def _created(request: RegistryRequest, name: str, digest: str) -> Reply:
     headers = {"Location": request.url(f"{name}/blobs/{digest}"), "Docker-Content-Digest": digest}
     return Reply(201, b"", headers)

@@ -24,6 +24,11 @@ def invalid_parameter(member: str, constraint: str, code: str = "InvalidParamete
     return EcrError(code, f"Invalid parameter at '{member}' failed to satisfy constraint: '{constraint}'")
 
 
+def pattern_mismatch(member: str, pattern: str) -> EcrError:
+    """Say that a parameter has not the form that it should."""
+    return invalid_parameter(member, f"must satisfy regular expression '{pattern}'")
+
+
 def invalid_manifest() -> EcrError:
     """Say what ECR says of every manifest that it does not take (*reported*)."""
     return invalid_parameter("ImageManifest", "Invalid JSON syntax")

@@ -13,10 +13,13 @@ from typing import Any
 from ecr_provider.emulator.download_addresses import Address
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules import errors
-from ecr_provider.emulator.rules.call import Answer, Call, State, is_permitted
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
+from ecr_provider.emulator.rules.permissions import is_permitted
 from ecr_provider.emulator.rules.pull_through_cache.cache import is_pull_through, repository_for_layer
+from ecr_provider.emulator.rules.registry import account_settings
 from ecr_provider.emulator.rules.repositories.creation_templates import repository_for_push
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.store.blobs import Source
 from ecr_provider.emulator.store.layers import Upload
 from ecr_provider.emulator.store.records import Records
@@ -92,7 +95,7 @@ def get_download_url_for_layer(call: Call) -> Answer:
         call.require_key(repository)
     except EcrError:  # which this operation does not have
         raise errors.layer_inaccessible(digest, "the repository's KMS key cannot be used") from None
-    address = Address(repository.account, repository.region, repository.name, digest)
+    address = Address(repository.registry, repository.name, digest)
     url = call.state.download_origin + address.signed(call.now, call.state.sealer)
     return {"downloadUrl": url, "layerDigest": digest}
 
@@ -156,9 +159,21 @@ def _receive(call: Call, source: Source) -> Part:
         _require_sequence(last == first + size - 1, repository, upload)
         with call.transaction() as records:
             repository, upload = _upload(call, records)  # deleted meanwhile, perhaps
-            if size:
-                records.add_part(upload, size, limits.smallest_layer_part)
-            return Part(repository, upload, _upload(call, records)[1])
+            after = _with_part(upload, size, limits.smallest_layer_part) if size else upload
+            records.set_upload(after)
+            return Part(repository, upload, after)
+
+
+def _with_part(upload: Upload, size: int, smallest: int) -> Upload:
+    """Count a part; the one before it is now certainly not the last, which alone may be smaller."""
+    return replace(
+        upload,
+        received=upload.received + size,
+        parts=upload.parts + 1,
+        first_part=upload.first_part if upload.parts else size,
+        last_part=size,
+        has_small_part=upload.has_small_part or (upload.parts > 0 and upload.last_part < smallest),
+    )
 
 
 def _limited(source: Source, received: int, limit: int) -> Source:
@@ -287,8 +302,8 @@ def mount_layer(call: Call) -> Answer:
     """
     names, digest = call.parameters, call.parameters["layerDigest"]
     with call.transaction() as records:
-        source = records.repository(call.account, call.region, names["sourceRepositoryName"])
-        destination = records.repository(call.account, call.region, names["repositoryName"])
+        source = records.repository(call.registry, names["sourceRepositoryName"])
+        destination = records.repository(call.registry, names["repositoryName"])
         size = records.layer_size(source, digest) if source else None
         if source is None or destination is None or size is None or not _may_mount(call, records, source, destination):
             raise errors.layer_inaccessible(digest, "it cannot be mounted")
@@ -305,10 +320,8 @@ def _may_mount(call: Call, records: Records, source: Repository, destination: Re
     pull through cache. Reported are the last two: the caller may download from the source, and an image is there
     that is made of the layer.
     """
-    setting = records.setting(call.account, call.region, "account setting", "BLOB_MOUNTING")
     return (
-        setting is not None
-        and setting.value == "ENABLED"
+        account_settings.value_of(records, call.registry, "BLOB_MOUNTING") == "ENABLED"
         and source.encryption == destination.encryption
         and not is_pull_through(records, source)
         and is_permitted(records, call.caller.account, "ecr:GetDownloadUrlForLayer", source)

@@ -14,29 +14,22 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ecr_provider.emulator.rules.errors import invalid_manifest, invalid_parameter
-
-SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
-SIGNED_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
-MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+from ecr_provider.emulator.rules.media_types import (
+    DOCKER_CONFIG,
+    FOREIGN_LAYERS,
+    MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA1,
+    SCHEMA2,
+    SIGNED_SCHEMA1,
+)
 
 _SCHEMA_VERSION = 2  # of all but Docker's first schema
 
 DIGEST_PATTERN = r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+"
 is_digest = re.compile(DIGEST_PATTERN).fullmatch
-
-# Layers that are not to be distributed: a push leaves them where their `urls` say.
-FOREIGN_LAYERS = frozenset(
-    {
-        "application/vnd.docker.image.rootfs.foreign.diff.tar",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +185,7 @@ def _is_media_type(value: Any) -> bool:
 
 _TO_OCI = {
     SCHEMA2: OCI_MANIFEST,
-    "application/vnd.docker.container.image.v1+json": "application/vnd.oci.image.config.v1+json",
+    DOCKER_CONFIG: OCI_CONFIG,
     "application/vnd.docker.image.rootfs.diff.tar": "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": (

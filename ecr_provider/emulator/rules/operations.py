@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.images.image_events import announce_restored_image
 from ecr_provider.emulator.rules.images.images import (
     batch_delete_image,
     batch_get_image,
     describe_images,
     list_images,
-    update_image_storage_class,
 )
 from ecr_provider.emulator.rules.images.put_image import put_image
 from ecr_provider.emulator.rules.images.referrers import list_image_referrers
+from ecr_provider.emulator.rules.images.storage_class import complete_image_restore, update_image_storage_class
 from ecr_provider.emulator.rules.layers import (
     batch_check_layer_availability,
     complete_layer_upload,
@@ -62,7 +61,6 @@ from ecr_provider.emulator.rules.replication.destination import replicate_image,
 from ecr_provider.emulator.rules.replication.source import (
     describe_image_replication_status,
     put_replication_configuration,
-    replicate_restored_image,
 )
 from ecr_provider.emulator.rules.repositories.creation_templates import (
     create_repository_creation_template,
@@ -168,15 +166,14 @@ RULES: dict[str, Rule] = {
 """The operations of the API that are implemented. The others of ECR's are refused by name."""
 
 JOBS: dict[str, Rule] = {
-    "AnnounceRestoredImage": announce_restored_image,
     "ApplyLifecyclePolicy": apply_lifecycle_policy,
+    "CompleteImageRestore": complete_image_restore,
     "CompleteImageScan": complete_image_scan,
     "CompleteImageSigning": complete_image_signing,
     "PrepareReplicationBackfill": prepare_replication_backfill,
     "ReplicateBackfillImages": replicate_backfill_images,
     "ReplicateImage": replicate_image,
     "ReplicateImageDeletion": replicate_image_deletion,
-    "ReplicateRestoredImage": replicate_restored_image,
 }
 """What the registry does by itself, some time after a call: see ``Call.later``."""
 

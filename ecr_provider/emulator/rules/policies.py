@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.filters import matches_in_policy
 
 _READ = {"Sid", "Effect", "Principal", "Action", "Resource"}
 
@@ -32,8 +33,8 @@ class Statement:
         """Tell whether the statement is about this account doing this to this repository, given as an ARN."""
         return (
             any(_names(principal, account) for principal in self.principals)
-            and any(_matches(pattern, action, re.IGNORECASE) for pattern in self.actions)
-            and any(_matches(pattern, resource) for pattern in self.resources)
+            and any(matches_in_policy(pattern, action, re.IGNORECASE) for pattern in self.actions)
+            and any(matches_in_policy(pattern, resource) for pattern in self.resources)
         )
 
 
@@ -90,8 +91,3 @@ def _strings(value: Any) -> tuple[str, ...]:
 def _names(principal: str, account: str) -> bool:
     arn = re.fullmatch(r"arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):.+", principal)
     return (arn[1] if arn else principal) in ("*", account)
-
-
-def _matches(pattern: str, value: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, value, flags) is not None

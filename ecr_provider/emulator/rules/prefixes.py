@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.records import Records
-from ecr_provider.emulator.store.settings import Setting
+from ecr_provider.emulator.store.settings import Setting, SettingKind
 
 ROOT = "ROOT"
 """The prefix of all repositories that no other one is for."""
@@ -16,9 +17,9 @@ def canonical(prefix: str) -> str:
     return prefix.removesuffix("/")
 
 
-def settings_for(records: Records, account: str, region: str, kind: str, name: str) -> Iterator[Setting]:
+def settings_for(records: Records, registry: Registry, kind: SettingKind, name: str) -> Iterator[Setting]:
     """Find the settings of a kind whose prefix a repository's name has, the longest prefix first."""
     parts = name.split("/")
     for prefix in (*("/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)), ROOT):
-        if setting := records.setting(account, region, kind, prefix):
+        if setting := records.setting(registry, kind, prefix):
             yield setting

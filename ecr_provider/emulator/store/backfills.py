@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.rows import Rows
 
 BackfillStatus = Literal["PREPARING", "IN_PROGRESS", "COMPLETE", "FAILED", "STOPPING", "STOPPED"]
@@ -52,10 +53,8 @@ class Backfill:
 
     number: int
     id: str
-    account: str
-    region: str
-    to_account: str
-    to_region: str
+    registry: Registry
+    destination: Registry
     status: BackfillStatus
     failure_code: str | None
     started_at: float
@@ -90,24 +89,26 @@ class BackfillRows(Rows):
 
     schema = _SCHEMA
 
-    def backfill(self, account: str, region: str, backfill_id: str, since: float) -> Backfill | None:
+    def backfill(self, registry: Registry, backfill_id: str, since: float) -> Backfill | None:
         """Find a backfill of a registry."""
-        row = self._execute(f"{_BACKFILL} AND id = ?", (account, region, since, since, backfill_id)).fetchone()
-        return Backfill(*row) if row else None
+        row = self._execute(f"{_BACKFILL} AND id = ?", (*registry, since, since, backfill_id)).fetchone()
+        return _backfill(row) if row else None
 
-    def backfills(self, account: str, region: str, since: float, after: int = 0, count: int = -1) -> list[Backfill]:
+    def backfills(self, registry: Registry, since: float, after: int = 0, count: int | None = None) -> list[Backfill]:
         """List a registry's backfills in the order in which they were started."""
         rows = self._execute(
-            f"{_BACKFILL} AND number > ? ORDER BY number LIMIT ?", (account, region, since, since, after, count)
+            f"{_BACKFILL} AND number > ? ORDER BY number LIMIT IFNULL(?, -1)", (*registry, since, since, after, count)
         )
-        return [Backfill(*row) for row in rows]
+        return [_backfill(row) for row in rows]
 
-    def add_backfill(self, account: str, region: str, to: tuple[str, str], backfill_id: str, started_at: float) -> None:
-        """Add a backfill to a destination (account, Region)."""
+    def add_backfill(
+        self, registry: Registry, destination: Registry, backfill_id: str, status: BackfillStatus, started_at: float
+    ) -> None:
+        """Add a backfill to a destination."""
         self._execute(
             "INSERT INTO backfills (id, account, region, to_account, to_region, status, started_at)"
-            " VALUES (?, ?, ?, ?, ?, 'PREPARING', ?)",
-            (backfill_id, account, region, *to, started_at),
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (backfill_id, *registry, *destination, status, started_at),
         )
 
     def set_backfill_status(self, backfill: Backfill, status: BackfillStatus) -> None:
@@ -129,9 +130,7 @@ class BackfillRows(Rows):
             "INSERT INTO backfill_replications (backfill, repository, digest, tag) VALUES (?, ?, ?, ?)",
             [(backfill.number, *image) for image in images],
         )
-        self._execute(
-            "UPDATE backfills SET is_prepared = 1, status = 'IN_PROGRESS' WHERE number = ?", (backfill.number,)
-        )
+        self._execute("UPDATE backfills SET is_prepared = 1 WHERE number = ?", (backfill.number,))
 
     def next_backfill_replications(self, backfill: Backfill, count: int) -> list[BackfillReplication]:
         """List the replications that come next."""
@@ -179,3 +178,8 @@ class BackfillRows(Rows):
             (backfill.number,),
         )
         return BackfillProgress(total, done - failed, failed, [code for (code,) in codes])
+
+
+def _backfill(row: tuple[Any, ...]) -> Backfill:
+    number, backfill_id, account, region, to_account, to_region, *more = row
+    return Backfill(number, backfill_id, Registry(account, region), Registry(to_account, to_region), *more)

@@ -122,10 +122,12 @@ class ImageRows(Rows):
         ).fetchone()
         return Image(*row) if row else None
 
-    def images(self, repository: Repository, wanted: ImageFilter, after: int, count: int) -> list[Image]:
+    def images(
+        self, repository: Repository, wanted: ImageFilter, after: int = 0, count: int | None = None
+    ) -> list[Image]:
         """List images in the order they were first pushed, from the one after an image's row id."""
         rows = self._execute(
-            f"{_IMAGE} {_FILTER} AND images.id > :after ORDER BY images.id LIMIT :count",
+            f"{_IMAGE} {_FILTER} AND images.id > :after ORDER BY images.id LIMIT IFNULL(:count, -1)",
             asdict(wanted) | {"repository": repository.id, "after": after, "count": count},
         )
         return [Image(*row) for row in rows]
@@ -188,9 +190,10 @@ class ImageRows(Rows):
         """Record a pull."""
         self._execute("UPDATE images SET pulled_at = ? WHERE id = ?", (when, image.id))
 
-    def archive(self, image: Image, when: float) -> None:
-        """Move an image into the archive."""
+    def archive(self, image: Image, when: float) -> Image:
+        """Move an image into the archive. Return it as it is now."""
         self._execute("UPDATE images SET archived = 1, archived_at = ? WHERE id = ?", (when, image.id))
+        return replace(image, archived=True, archived_at=when)
 
     def restore(self, image: Image, when: float) -> Image:
         """Move an image out of the archive; it can be pulled from the given time on. Return it as it is now."""
@@ -203,6 +206,15 @@ class ImageRows(Rows):
         """List an image's tags."""
         rows = self._execute("SELECT tag FROM tags WHERE image = ? ORDER BY tag", (image.id,))
         return [tag for (tag,) in rows]
+
+    def all_tags(self, repository: Repository) -> dict[int, list[str]]:
+        """List a repository's tags by their image's row id."""
+        found: dict[int, list[str]] = {}
+        for image, tag in self._execute(
+            "SELECT image, tag FROM tags WHERE repository = ? ORDER BY tag", (repository.id,)
+        ):
+            found.setdefault(image, []).append(tag)
+        return found
 
     def tag_count(self, image: Image) -> int:
         """Count an image's tags."""
@@ -231,3 +243,11 @@ class ImageRows(Rows):
             f"{_IMAGE} JOIN children ON parent = images.id WHERE child = ? ORDER BY digest", (image.id,)
         )
         return [Image(*row) for row in rows]
+
+    def indexed_images(self, repository: Repository) -> set[int]:
+        """List the images, by row id, that an index names which is not archived."""
+        rows = self._execute(
+            "SELECT child FROM children JOIN images ON images.id = parent WHERE images.repository = ? AND NOT archived",
+            (repository.id,),
+        )
+        return {child for (child,) in rows}

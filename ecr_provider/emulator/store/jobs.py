@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.rows import Rows
 
 _SCHEMA = """
@@ -30,8 +31,7 @@ class Job:
     id: int
     due_at: float
     operation: str
-    account: str
-    region: str
+    registry: Registry
     parameters: dict[str, Any]
 
 
@@ -45,9 +45,9 @@ class JobRows(Rows):
         self.next_job_at = -math.inf
         """No job is due before: known without a look at the database, since every call asks."""
 
-    def add_job(self, due_at: float, operation: str, account: str, region: str, parameters: dict[str, Any]) -> None:
+    def add_job(self, due_at: float, operation: str, registry: Registry, parameters: dict[str, Any]) -> None:
         """Add a job, behind all that are due by then. The very same one is not done twice."""
-        job = (due_at, operation, account, region, json.dumps(parameters))
+        job = (due_at, operation, *registry, json.dumps(parameters))
         self._execute(
             "DELETE FROM jobs WHERE due_at = ? AND operation = ? AND account = ? AND region = ? AND parameters = ?", job
         )
@@ -63,7 +63,7 @@ class JobRows(Rows):
         if self.next_job_at > now:
             return None
         number, due_at, operation, account, region, parameters = row
-        job = Job(number, due_at, operation, account, region, json.loads(parameters))
+        job = Job(number, due_at, operation, Registry(account, region), json.loads(parameters))
         self.delete_job(job)
         return job
 

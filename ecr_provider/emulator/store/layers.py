@@ -109,17 +109,8 @@ class LayerRows(Rows):
         ).fetchone()
         return Upload(*row) if row else None
 
-    def add_part(self, upload: Upload, size: int, smallest: int) -> None:
-        """Record a part; the one before it is now certainly not the last."""
-        self._execute(
-            "UPDATE uploads SET received = received + :size, parts = parts + 1, last_part = :size,"
-            " first_part = CASE parts WHEN 0 THEN :size ELSE first_part END,"
-            " has_small_part = has_small_part OR (parts > 0 AND last_part < :smallest) WHERE id = :id",
-            {"id": upload.id, "size": size, "smallest": smallest},
-        )
-
     def set_upload(self, upload: Upload) -> None:
-        """Set an upload to what it was at another time."""
+        """Set what was received of an upload."""
         self._execute(
             "UPDATE uploads SET received = ?, parts = ?, first_part = ?, last_part = ?, has_small_part = ?"
             " WHERE id = ?",

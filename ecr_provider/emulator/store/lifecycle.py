@@ -85,20 +85,3 @@ class LifecycleRows(Rows):
             "INSERT OR REPLACE INTO lifecycle_previews VALUES (?, ?, ?, ?)",
             (repository.id, preview.policy, preview.started_at, json.dumps(preview.results)),
         )
-
-    def indexed_images(self, repository: Repository) -> set[int]:
-        """List the images, by row id, that an index names which is not archived."""
-        rows = self._execute(
-            "SELECT child FROM children JOIN images ON images.id = parent WHERE images.repository = ? AND NOT archived",
-            (repository.id,),
-        )
-        return {child for (child,) in rows}
-
-    def all_tags(self, repository: Repository) -> dict[int, list[str]]:
-        """List a repository's tags by their image's row id."""
-        found: dict[int, list[str]] = {}
-        for image, tag in self._execute(
-            "SELECT image, tag FROM tags WHERE repository = ? ORDER BY tag", (repository.id,)
-        ):
-            found.setdefault(image, []).append(tag)
-        return found

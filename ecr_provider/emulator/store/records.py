@@ -18,20 +18,7 @@ from ecr_provider.emulator.store import (
     signatures,
     upstreams,
 )
-
-_TABLES = (
-    repositories.RepositoryRows,
-    images.ImageRows,
-    layers.LayerRows,
-    settings.SettingRows,
-    jobs.JobRows,
-    scans.ScanRows,
-    signatures.SignatureRows,
-    lifecycle.LifecycleRows,
-    replications.ReplicationRows,
-    backfills.BackfillRows,
-    upstreams.UpstreamRows,
-)
+from ecr_provider.emulator.store.rows import Rows
 
 _OWN = """
 CREATE TABLE emulator (
@@ -39,8 +26,6 @@ CREATE TABLE emulator (
     skipped REAL NOT NULL DEFAULT 0            -- seconds by which its clock is ahead
 );
 """
-
-SCHEMA = "\n".join((_OWN, *(rows.schema for rows in _TABLES)))
 
 
 class Records(
@@ -84,3 +69,6 @@ class Records(
     def set_skipped(self, seconds: float) -> None:
         """Record by how many seconds the clock is ahead."""
         self._execute("UPDATE emulator SET skipped = ?", (seconds,))
+
+
+SCHEMA = "\n".join((_OWN, *(rows.schema for rows in Records.__bases__ if issubclass(rows, Rows))))

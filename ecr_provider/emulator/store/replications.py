@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.rows import Rows
 
@@ -13,8 +13,8 @@ CREATE TABLE replications (
     image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
     account TEXT NOT NULL,                     -- the destination's
     region TEXT NOT NULL,
-    under_way INTEGER NOT NULL,                -- how many: an image may have been pushed with several tags
-    failure_code TEXT,                         -- of the last one that ended
+    under_way INTEGER NOT NULL,
+    failure_code TEXT,
     PRIMARY KEY (image, account, region)
 ) WITHOUT ROWID;
 """
@@ -24,17 +24,11 @@ CREATE TABLE replications (
 class Replication:
     """How the replication of an image to a registry stands."""
 
-    account: str
-    region: str
+    destination: Registry
     under_way: int
+    """How many: an image may have been pushed with several tags."""
     failure_code: str | None
-
-    @property
-    def status(self) -> Literal["IN_PROGRESS", "COMPLETE", "FAILED"]:
-        """The status, in ECR's words."""
-        if self.under_way:
-            return "IN_PROGRESS"
-        return "FAILED" if self.failure_code else "COMPLETE"
+    """Of the last one that ended."""
 
 
 class ReplicationRows(Rows):
@@ -49,19 +43,19 @@ class ReplicationRows(Rows):
             " ORDER BY account, region",
             (image.id,),
         )
-        return [Replication(*row) for row in rows]
+        return [Replication(Registry(account, region), *row) for account, region, *row in rows]
 
-    def begin_replication(self, image: Image, account: str, region: str) -> None:
+    def begin_replication(self, image: Image, destination: Registry) -> None:
         """Record that an image is to be replicated."""
         self._execute(
             "INSERT INTO replications VALUES (?, ?, ?, 1, NULL) ON CONFLICT DO UPDATE SET under_way = under_way + 1",
-            (image.id, account, region),
+            (image.id, *destination),
         )
 
-    def end_replication(self, image: Image, account: str, region: str, failure_code: str | None) -> None:
+    def end_replication(self, image: Image, destination: Registry, failure_code: str | None) -> None:
         """Record that an image was replicated, or why it was not."""
         self._execute(
             "UPDATE replications SET under_way = under_way - 1, failure_code = ?"
             " WHERE image = ? AND account = ? AND region = ?",
-            (failure_code, image.id, account, region),
+            (failure_code, image.id, *destination),
         )

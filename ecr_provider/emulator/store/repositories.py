@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.rows import Rows
 
 _SCHEMA = """
@@ -32,8 +33,7 @@ class Repository:
     """A repository's row."""
 
     id: int
-    account: str
-    region: str
+    registry: Registry
     name: str
     created_at: float
     mutability: str
@@ -44,50 +44,63 @@ class Repository:
     policy: str | None
     image_count: int
 
+    @property
+    def account(self) -> str:
+        """The account that it belongs to."""
+        return self.registry.account
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+        return self.registry.arn(self.name)
+
 
 class RepositoryRows(Rows):
     """The queries on repositories."""
 
     schema = _SCHEMA
 
-    def repository(self, account: str, region: str, name: str) -> Repository | None:
+    def repository(self, registry: Registry, name: str) -> Repository | None:
         """Find a repository."""
         row = self._execute(
             "SELECT * FROM repositories WHERE account = ? AND region = ? AND name = ?",
-            (account, region, name),
+            (*registry, name),
         ).fetchone()
         return _repository(row) if row else None
 
-    def repositories(self, account: str, region: str, after: str, count: int) -> list[Repository]:
+    def repositories(self, registry: Registry, after: str = "", count: int | None = None) -> list[Repository]:
         """List a registry's repositories by name."""
         rows = self._execute(
-            "SELECT * FROM repositories WHERE account = ? AND region = ? AND name > ? ORDER BY name LIMIT ?",
-            (account, region, after, count),
+            "SELECT * FROM repositories WHERE account = ? AND region = ? AND name > ?"
+            " ORDER BY name LIMIT IFNULL(?, -1)",
+            (*registry, after, count),
         )
         return [_repository(row) for row in rows]
 
-    def registries(self, after: tuple[str, str], count: int) -> list[tuple[str, str, int]]:
-        """List (account, Region, how many repositories) of the registries that have any."""
+    def registries(self, after: Registry, count: int) -> list[tuple[Registry, int]]:
+        """List the registries that have repositories, and how many."""
         rows = self._execute(
             "SELECT account, region, COUNT(*) FROM repositories WHERE (account, region) > (?, ?)"
             " GROUP BY account, region ORDER BY account, region LIMIT ?",
             (*after, count),
         )
-        return rows.fetchall()
+        return [(Registry(account, region), repositories) for account, region, repositories in rows]
 
-    def repository_count(self, account: str, region: str) -> int:
+    def repository_count(self, registry: Registry) -> int:
         """Count a registry's repositories."""
-        query = "SELECT COUNT(*) FROM repositories WHERE account = ? AND region = ?"
-        return self._count(query, (account, region))
+        return self._count("SELECT COUNT(*) FROM repositories WHERE account = ? AND region = ?", registry)
 
-    def add_repository(self, account: str, region: str, name: str, **settings: Any) -> Repository:
+    def image_count(self, repository: Repository) -> int:
+        """Count a repository's images as they are now."""
+        return self._count("SELECT image_count FROM repositories WHERE id = ?", (repository.id,))
+
+    def add_repository(self, registry: Registry, name: str, **settings: Any) -> Repository:
         """Add a repository."""
         self._execute(
             "INSERT INTO repositories (account, region, name, created_at, mutability, exclusions, scan_on_push,"
             " encryption, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                account,
-                region,
+                *registry,
                 name,
                 settings["created_at"],
                 settings["mutability"],
@@ -97,7 +110,7 @@ class RepositoryRows(Rows):
                 json.dumps(settings["tags"]),
             ),
         )
-        repository = self.repository(account, region, name)
+        repository = self.repository(registry, name)
         assert repository is not None  # noqa: S101 - it was written just now
         return repository
 
@@ -129,8 +142,7 @@ def _repository(row: tuple[Any, ...]) -> Repository:
     number, account, region, name, created_at, mutability, exclusions, scan, encryption, tags, policy, count = row
     return Repository(
         id=number,
-        account=account,
-        region=region,
+        registry=Registry(account, region),
         name=name,
         created_at=created_at,
         mutability=mutability,

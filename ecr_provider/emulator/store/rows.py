@@ -7,7 +7,11 @@ from typing import Any, ClassVar
 
 
 class Rows:
-    """A connection that is in a transaction. No rule of ECR stands here or in the classes made of it."""
+    """A connection that is in a transaction.
+
+    No rule of ECR stands here or in the classes made of it, but one: what an image's status is, since queries choose
+    by it.
+    """
 
     schema: ClassVar[str]
     """The tables it is about, as SQL."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.rows import Rows
 
@@ -50,7 +51,7 @@ class ScanRows(Rows):
             (image.id, scan.scan_type, scan.frequency, scan.started_at, scan.expired),
         )
 
-    def has_scans(self, count: int, account: str, region: str, scan_type: str, since: float) -> bool:
+    def has_scans(self, count: int, registry: Registry, scan_type: str, since: float) -> bool:
         """Tell whether so many scans of a type began in a registry after a time."""
         recent = self._count("SELECT COUNT(*) FROM scans WHERE scan_type = ? AND started_at > ?", (scan_type, since))
         if recent < count:  # in all registries: every push asks, and telling them apart takes longer
@@ -59,6 +60,6 @@ class ScanRows(Rows):
             "SELECT COUNT(*) FROM scans JOIN images ON images.id = image"
             " JOIN repositories ON repositories.id = images.repository"
             " WHERE scan_type = ? AND started_at > ? AND account = ? AND region = ?",
-            (scan_type, since, account, region),
+            (scan_type, since, *registry),
         )
         return found >= count

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.store.rows import Rows
 
 _SCHEMA = """
 CREATE TABLE settings (
     account TEXT NOT NULL,
     region TEXT NOT NULL,
-    kind TEXT NOT NULL,                        -- such as "creation template"
+    kind TEXT NOT NULL,                        -- a SettingKind
     name TEXT NOT NULL,                        -- "" where a registry has one of the kind
     value TEXT NOT NULL,                       -- JSON
     created_at REAL NOT NULL,
@@ -21,7 +23,18 @@ CREATE TABLE settings (
 ) WITHOUT ROWID;
 """
 
-_ALL = -1
+
+class SettingKind(StrEnum):
+    """What there are settings of."""
+
+    ACCOUNT_SETTING = "account setting"
+    PULL_THROUGH_CACHE_RULE = "pull through cache rule"
+    PULL_TIME_UPDATE_EXCLUSION = "pull time update exclusion"
+    REGISTRY_POLICY = "registry policy"
+    REPLICATION_CONFIGURATION = "replication configuration"
+    REPOSITORY_CREATION_TEMPLATE = "repository creation template"
+    SCANNING_CONFIGURATION = "scanning configuration"
+    SIGNING_CONFIGURATION = "signing configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +52,42 @@ class SettingRows(Rows):
 
     schema = _SCHEMA
 
-    def setting(self, account: str, region: str, kind: str, name: str = "") -> Setting | None:
+    def setting(self, registry: Registry, kind: SettingKind, name: str = "") -> Setting | None:
         """Find a setting."""
         row = self._execute(
             "SELECT name, value, created_at, updated_at FROM settings"
             " WHERE account = ? AND region = ? AND kind = ? AND name = ?",
-            (account, region, kind, name),
+            (*registry, kind, name),
         ).fetchone()
         return _setting(row) if row else None
 
-    def settings(self, account: str, region: str, kind: str, after: str = "", count: int = _ALL) -> list[Setting]:
+    def settings(
+        self, registry: Registry, kind: SettingKind, after: str = "", count: int | None = None
+    ) -> list[Setting]:
         """List the settings of a kind by name; the one named "" is not among them."""
         rows = self._execute(
             "SELECT name, value, created_at, updated_at FROM settings"
-            " WHERE account = ? AND region = ? AND kind = ? AND name > ? ORDER BY name LIMIT ?",
-            (account, region, kind, after, count),
+            " WHERE account = ? AND region = ? AND kind = ? AND name > ? ORDER BY name LIMIT IFNULL(?, -1)",
+            (*registry, kind, after, count),
         )
         return [_setting(row) for row in rows]
 
-    def set_setting(self, account: str, region: str, kind: str, name: str, value: Any, *, now: float) -> Setting:
+    def set_setting(self, registry: Registry, kind: SettingKind, name: str, value: Any, *, now: float) -> Setting:
         """Add or replace a setting."""
         self._execute(
             "INSERT INTO settings VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
-            (account, region, kind, name, json.dumps(value), now, now),
+            (*registry, kind, name, json.dumps(value), now, now),
         )
-        found = self.setting(account, region, kind, name)
+        found = self.setting(registry, kind, name)
         assert found is not None  # noqa: S101 - it was written just now
         return found
 
-    def delete_setting(self, account: str, region: str, kind: str, name: str = "") -> None:
+    def delete_setting(self, registry: Registry, kind: SettingKind, name: str = "") -> None:
         """Remove a setting."""
         self._execute(
             "DELETE FROM settings WHERE account = ? AND region = ? AND kind = ? AND name = ?",
-            (account, region, kind, name),
+            (*registry, kind, name),
         )
 
 

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 from ecr_provider.emulator.store.blobs import Blobs
 from ecr_provider.emulator.store.records import SCHEMA, Records
 
-_VERSION = 3  # of the schema
+_VERSION = 4  # of the schema
 
 
 class StoreError(Exception):

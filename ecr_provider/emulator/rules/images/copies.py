@@ -11,6 +11,13 @@ from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 
 
+def require_room(call: Call, records: Records, repository: Repository) -> None:
+    """Raise LimitExceededException unless a repository may have one more image."""
+    limit = call.state.limits.images_per_repository
+    if records.image_count(repository) >= limit:
+        raise errors.limit_exceeded("images per repository", limit)
+
+
 def keep(records: Records, repository: Repository, manifest: Manifest, size: int, now: float) -> Image:
     """Add an image, and what it is made of, to a repository that has all of that."""
     image_id = records.add_image(
@@ -42,7 +49,7 @@ def copy(call: Call, records: Records, source: Repository, image: Image, destina
     manifest = manifests.parse(records.manifest(image).decode(), image.media_type)
     for child in filter(None, (records.image(source, digest) for digest in manifest.children)):
         copy(call, records, source, child, destination)
-    _require_quota(call, records, destination)
+    require_room(call, records, destination)
     for digest, _ in manifest.blobs:
         records.add_layer(destination, digest, records.layer_size(source, digest) or 0)
     return keep(records, destination, manifest, image.size, call.now)
@@ -59,10 +66,3 @@ def place_tag(records: Records, repository: Repository, tag: str, image: Image) 
         return False
     records.set_tag(repository, tag, image.id)
     return True
-
-
-def _require_quota(call: Call, records: Records, destination: Repository) -> None:
-    limit = call.state.limits.images_per_repository
-    now = records.repository(destination.account, destination.region, destination.name)
-    if now is not None and now.image_count >= limit:
-        raise errors.limit_exceeded("images per repository", limit)

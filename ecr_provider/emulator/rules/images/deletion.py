@@ -1,4 +1,4 @@
-"""Deleting: what BatchDeleteImage and lifecycle policies have in common, and what it sets off."""
+"""Deleting and archiving: what the operations and lifecycle policies have in common, and what it sets off."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ def delete_image(call: Call, records: Records, repository: Repository, image: Im
         image_events.deleted(call, repository, image, tag)
     replicate_deletion(call, records, repository, image.digest, None)
     return tags
+
+
+def archive_image(call: Call, records: Records, repository: Repository, image: Image) -> Image:
+    """Move an image into the archive; return it as it is there."""
+    image_events.archived(call, repository, image)
+    return records.archive(image, call.now)

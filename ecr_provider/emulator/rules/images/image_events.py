@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.repositories import Repository
 
@@ -30,21 +30,10 @@ def archived(call: Call, repository: Repository, image: Image) -> None:
     _announce_storage_class(call, repository, image, "ARCHIVE", {})
 
 
-def restoring(call: Call, repository: Repository, image: Image, seconds: float) -> None:
-    """Have it announced, after so many seconds, that an image is out of the archive."""
-    parameters = {"repositoryName": repository.name, "imageDigest": image.digest}
-    call.later(seconds, "AnnounceRestoredImage", parameters, account=repository.account)
-
-
-def announce_restored_image(call: Call) -> Answer:
-    """Announce it, if it is so: the image may have been deleted since, or archived again."""
-    with call.transaction() as records:
-        repository = records.repository(call.account, call.region, call.parameters["repositoryName"])
-        image = repository and records.image(repository, call.parameters["imageDigest"])
-        if repository and image and not image.archived and image.activated_at == call.now:
-            when = datetime.fromtimestamp(call.now, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-            _announce_storage_class(call, repository, image, "STANDARD", {"last-activated-at": f"{when}Z"})
-    return {}
+def restored(call: Call, repository: Repository, image: Image) -> None:
+    """Announce that an image is out of the archive, as of now."""
+    when = datetime.fromtimestamp(call.now, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+    _announce_storage_class(call, repository, image, "STANDARD", {"last-activated-at": f"{when}Z"})
 
 
 def _announce_storage_class(

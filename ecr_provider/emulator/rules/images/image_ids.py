@@ -17,6 +17,15 @@ from ecr_provider.emulator.store.repositories import Repository
 ImageId = dict[str, str]
 
 
+def image_answer(repository: Repository, digest: str, tag: str | None) -> Answer:
+    """Name an image as the answers of many operations do."""
+    return {
+        "registryId": repository.account,
+        "repositoryName": repository.name,
+        "imageId": {"imageDigest": digest, "imageTag": tag},
+    }
+
+
 class FailureError(Exception):
     """What is wrong with one of the images of a batch; the others are not affected."""
 

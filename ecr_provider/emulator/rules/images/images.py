@@ -1,22 +1,16 @@
-"""The rules of images that are there: reading, listing, deleting and archiving them."""
+"""The rules of images that are there: reading, listing and deleting them."""
 
 from __future__ import annotations
 
-from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.clock import DAY
 from ecr_provider.emulator.rules import manifests, paging
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.images import image_events
 from ecr_provider.emulator.rules.images.deletion import delete_image, delete_tag
-from ecr_provider.emulator.rules.images.image_ids import FailureError, ImageId, batch, find, find_or_raise
+from ecr_provider.emulator.rules.images.image_ids import FailureError, ImageId, batch, find, find_or_raise, image_answer
 from ecr_provider.emulator.rules.pull_through_cache.cache import refresh, repository_for_pull
-from ecr_provider.emulator.rules.replication.source import replicate_when_restored
-from ecr_provider.emulator.rules.scanning import scans
 from ecr_provider.emulator.store.images import Image, ImageFilter
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
-
-_DAY = 24 * 60 * 60  # seconds
-
 
 # --- Reading -------------------------------------------------------------------------------------------------
 
@@ -54,10 +48,7 @@ def _read(call: Call, records: Records, repository: Repository, image_id: ImageI
     if media_type != image.media_type:
         manifest = manifests.converted(manifest, media_type)
     _record_pull(call, records, image)
-    return {
-        "registryId": repository.account,
-        "repositoryName": repository.name,
-        "imageId": {"imageDigest": image.digest, "imageTag": image_id.get("imageTag")},
+    return image_answer(repository, image.digest, image_id.get("imageTag")) | {
         "imageManifest": manifest.decode(),
         "imageManifestMediaType": media_type,
     }
@@ -65,7 +56,7 @@ def _read(call: Call, records: Records, repository: Repository, image_id: ImageI
 
 def _record_pull(call: Call, records: Records, image: Image) -> None:
     """Keep the time of a pull, at most once in 24 hours (``ImageDetail.lastRecordedPullTime``)."""
-    if image.pulled_at is None or call.now - image.pulled_at >= _DAY:
+    if image.pulled_at is None or call.now - image.pulled_at >= DAY:
         records.set_pulled_at(image, call.now)
 
 
@@ -81,12 +72,12 @@ def describe_images(call: Call) -> Answer:
         repository = call.repository(records)
         if paging.refuse_paging_with(call, "imageIds"):
             asked = [find_or_raise(records, repository, image_id) for image_id in call.parameters["imageIds"]]
-            found = [image for image in dict.fromkeys(asked) if _passes(call, records, image)]
-            return {"imageDetails": [_describe(call, records, repository, image) for image in found]}
+            images = [image for image in dict.fromkeys(asked) if _passes(call, records, image)]
+            return {"imageDetails": [_describe(call, records, repository, image) for image in images]}
         size = paging.page_size(call)
-        page = records.images(repository, _filter(call), int(paging.position(call) or 0), size + 1)
-        more = paging.token(call, str(page[size - 1].id)) if len(page) > size else None
-        details = [_describe(call, records, repository, image) for image in page[:size]]
+        found = records.images(repository, _filter(call), paging.number(call), size + 1)
+        images, more = paging.page(call, found, size, lambda image: image.id)
+        details = [_describe(call, records, repository, image) for image in images]
     return {"imageDetails": details, "nextToken": more}
 
 
@@ -96,9 +87,9 @@ def list_images(call: Call) -> Answer:
     size = paging.page_size(call)
     with call.transaction() as records:
         repository = call.repository(records)
-        rows = records.image_ids(repository, _filter(call), (int(number or 0), tag), size + 1)
-    more = paging.token(call, f"{rows[size - 1][0]}:{rows[size - 1][1]}") if len(rows) > size else None
-    image_ids = [{"imageDigest": digest, "imageTag": tag or None} for _, tag, digest in rows[:size]]
+        found = records.image_ids(repository, _filter(call), (int(number or 0), tag), size + 1)
+    rows, more = paging.page(call, found, size, lambda row: f"{row[0]}:{row[1]}")
+    image_ids = [{"imageDigest": digest, "imageTag": tag or None} for _, tag, digest in rows]
     return {"imageIds": image_ids, "nextToken": more}
 
 
@@ -159,44 +150,3 @@ def _delete(call: Call, records: Records, repository: Repository, image_id: Imag
         raise FailureError("ImageReferencedByManifestList", f"Requested image referenced by manifest list: [{listed}]")
     tags = delete_image(call, records, repository, image)
     return [{"imageDigest": image.digest, "imageTag": tag} for tag in tags]
-
-
-# --- The archive ---------------------------------------------------------------------------------------------
-
-
-def update_image_storage_class(call: Call) -> Answer:
-    """UpdateImageStorageClass: into the archive at once, out of it after a while (``Switches``).
-
-    An image that is where it is wanted stays as it is. What an active index names stays out of the archive
-    (our choice: AWS has an exception for updates that are not supported and does not list them).
-    """
-    image_id: ImageId = call.parameters["imageId"]
-    with call.transaction() as records:
-        repository = call.repository(records)
-        image = find_or_raise(records, repository, image_id)
-        if call.parameters["targetStorageClass"] == "ARCHIVE":
-            _archive(call, records, repository, image)
-        elif image.archived:
-            seconds = call.state.switches.restore_seconds
-            image = records.restore(image, call.now + seconds)
-            image_events.restoring(call, repository, image, seconds)
-            replicate_when_restored(call, repository, image, seconds)
-            scans.scan_on_push(call, records, repository, image, after=seconds)
-        updated = records.image(repository, image.digest) or image
-    return {
-        "registryId": repository.account,
-        "repositoryName": repository.name,
-        "imageId": {"imageDigest": image.digest, "imageTag": image_id.get("imageTag")},
-        "imageStatus": updated.status(call.now),
-    }
-
-
-def _archive(call: Call, records: Records, repository: Repository, image: Image) -> None:
-    if any(parent.status(call.now) == "ACTIVE" for parent in records.parents(image)):
-        raise EcrError(
-            "ImageStorageClassUpdateNotSupportedException",
-            f"The image with digest '{image.digest}' is referenced by an active manifest list",
-        )
-    if not image.archived:
-        records.archive(image, call.now)
-        image_events.archived(call, repository, image)

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from ecr_provider.emulator.rules import errors, manifests
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.errors import invalid_parameter
-from ecr_provider.emulator.rules.images.after_push import after_push
-from ecr_provider.emulator.rules.images.copies import keep
+from ecr_provider.emulator.rules.errors import invalid_parameter, pattern_mismatch
+from ecr_provider.emulator.rules.images import image_events
+from ecr_provider.emulator.rules.images.copies import keep, require_room
+from ecr_provider.emulator.rules.images.image_ids import image_answer
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, Manifest, is_digest
+from ecr_provider.emulator.rules.replication.source import replicate
 from ecr_provider.emulator.rules.repositories.creation_templates import repository_for_push
 from ecr_provider.emulator.rules.repositories.mutability import TAG_PATTERN, is_immutable, is_tag
+from ecr_provider.emulator.rules.scanning.scans import scan_on_push
+from ecr_provider.emulator.rules.signing.sign_on_push import sign_on_push
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
@@ -47,15 +51,10 @@ def put_image(call: Call) -> Answer:
         size = _require_parts(put)
         _require_change(put)
         _require_quota(put)
-        _write(put, size)
+        image = _write(put, size)
     return {
-        "image": {
-            "registryId": repository.account,
-            "repositoryName": repository.name,
-            "imageId": {"imageDigest": manifest.digest, "imageTag": tag},
-            "imageManifest": text,
-            "imageManifestMediaType": put.image.media_type if put.image else manifest.media_type,
-        }
+        "image": image_answer(repository, image.digest, tag)
+        | {"imageManifest": text, "imageManifestMediaType": image.media_type}
     }
 
 
@@ -63,9 +62,9 @@ def _tag(call: Call) -> str | None:
     """Check what the model leaves unchecked: the forms of ``imageTag`` and (our choice) ``imageDigest``."""
     tag: str | None = call.parameters.get("imageTag")
     if tag is not None and not is_tag(tag):
-        raise invalid_parameter("imageTag", f"must satisfy regular expression '{TAG_PATTERN}'")
+        raise pattern_mismatch("imageTag", TAG_PATTERN)
     if not is_digest(call.parameters.get("imageDigest", "sha256:0")):
-        raise invalid_parameter("imageDigest", f"must satisfy regular expression '{DIGEST_PATTERN}'")
+        raise pattern_mismatch("imageDigest", DIGEST_PATTERN)
     return tag
 
 
@@ -119,15 +118,15 @@ def _require_change(put: _Put) -> None:
 
 def _require_quota(put: _Put) -> None:
     """Keep to the quotas of images per repository and tags per image."""
-    limits = put.call.state.limits
-    if put.image is None and put.repository.image_count >= limits.images_per_repository:
-        raise errors.limit_exceeded("images per repository", limits.images_per_repository)
-    if put.image and put.tag and put.records.tag_count(put.image) >= limits.tags_per_image:
-        raise errors.limit_exceeded("tags per image", limits.tags_per_image)
+    limit = put.call.state.limits.tags_per_image
+    if put.image is None:
+        require_room(put.call, put.records, put.repository)
+    elif put.tag and put.records.tag_count(put.image) >= limit:
+        raise errors.limit_exceeded("tags per image", limit)
 
 
-def _write(put: _Put, size: int) -> None:
-    """Add the image, or restore it from the archive, and point the tag at it.
+def _write(put: _Put, size: int) -> Image:
+    """Add the image, or restore it from the archive, point the tag at it, and set off what a push does.
 
     The image the tag pointed at before stays, untagged if that was its last tag.
     """
@@ -137,4 +136,14 @@ def _write(put: _Put, size: int) -> None:
         image = put.records.restore(image, put.call.now)
     if put.tag:
         put.records.set_tag(put.repository, put.tag, image.id)
-    after_push(put.call, put.records, put.repository, image, put.tag)
+    _set_off(put, image)
+    return image
+
+
+def _set_off(put: _Put, image: Image) -> None:
+    """Announce the push, and begin the scan, the signatures and the replications that it is to have."""
+    call, records, repository = put.call, put.records, put.repository
+    image_events.pushed(call, repository, image, put.tag)
+    scan_on_push(call, records, repository, image)
+    sign_on_push(call, records, repository, image)
+    replicate(call, records, repository, image, put.tag)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from ecr_provider.emulator.rules import paging
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.errors import pattern_mismatch
 from ecr_provider.emulator.rules.manifests import DIGEST_PATTERN, is_digest
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
@@ -23,11 +23,11 @@ def list_image_referrers(call: Call) -> Answer:
     A subject that is not there may have referrers, as the OCI distribution specification has it; it may also
     have none, which is no error.
     """
-    size = call.parameters.get("maxResults", _DEFAULT_PAGE)
+    size = paging.page_size(call, _DEFAULT_PAGE)
     with call.transaction() as records:
         found = list(islice(_referrers(call, records), size + 1))
-        more = paging.token(call, str(found[size - 1].id)) if len(found) > size else None
-        return {"referrers": [_describe(call, records, image) for image in found[:size]], "nextToken": more}
+        images, more = paging.page(call, found, size, lambda image: image.id)
+        return {"referrers": [_describe(call, records, image) for image in images], "nextToken": more}
 
 
 def _referrers(call: Call, records: Records) -> Iterator[Image]:
@@ -35,10 +35,10 @@ def _referrers(call: Call, records: Records) -> Iterator[Image]:
     repository = replace(call, operation="BatchGetImage").repository(records)
     subject: str = call.parameters["subjectId"]["imageDigest"]
     if not is_digest(subject):
-        raise invalid_parameter("subjectId.imageDigest", f"must satisfy regular expression '{DIGEST_PATTERN}'")
+        raise pattern_mismatch("subjectId.imageDigest", DIGEST_PATTERN)
     wanted = call.parameters.get("filter", {})
     types, status = wanted.get("artifactTypes"), wanted.get("artifactStatus", "ACTIVE")
-    for image in records.referrers(repository, subject, int(paging.position(call) or 0)):
+    for image in records.referrers(repository, subject, paging.number(call)):
         if (not types or image.artifact_media_type in types) and status in ("ANY", image.status(call.now)):
             yield image
 

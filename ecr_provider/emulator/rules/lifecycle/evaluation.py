@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ecr_provider.emulator.rules.lifecycle.policy import Rule
+from ecr_provider.emulator.clock import DAY
+from ecr_provider.emulator.rules.lifecycle.policy import LifecycleRule
 from ecr_provider.emulator.store.images import Image
-
-_DAY = 24 * 60 * 60  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +25,16 @@ class Candidate:
         return "archive" if self.image.archived else "standard"
 
 
-def evaluate(rules: Iterable[Rule], candidates: Iterable[Candidate], now: float) -> list[tuple[Candidate, Rule]]:
+def evaluate(
+    rules: Iterable[LifecycleRule], candidates: Iterable[Candidate], now: float
+) -> list[tuple[Candidate, LifecycleRule]]:
     """Tell which images are to go and by which rule, the oldest first. ``rules`` are in the order of priority.
 
     A rule sees all images that have its tags and its storage class, and counts those too that another rule takes.
     It can take only such as no rule of a higher priority is about, whatever that does with them.
     """
     youngest_first = sorted(candidates, key=lambda one: (_pushed_at(one.image), one.image.id), reverse=True)
-    taken: dict[str, Rule] = {}
+    taken: dict[str, LifecycleRule] = {}
     spoken_for: set[str] = set()
     for rule in rules:
         selected = [one for one in youngest_first if rule.selects(one.tags, one.storage_class)]
@@ -44,12 +45,12 @@ def evaluate(rules: Iterable[Rule], candidates: Iterable[Candidate], now: float)
     return [(one, taken[one.image.digest]) for one in reversed(youngest_first) if one.image.digest in taken]
 
 
-def _exceeding(rule: Rule, selected: list[Candidate], now: float) -> list[Candidate]:
+def _exceeding(rule: LifecycleRule, selected: list[Candidate], now: float) -> list[Candidate]:
     """Choose from the images that a rule is about, the youngest first, those beyond its count or its age."""
     if rule.count_type == "imageCountMoreThan":
         return selected[rule.count_number :]
     since = _SINCE[rule.count_type]
-    return [one for one in selected if since(one.image) < now - rule.count_number * _DAY]
+    return [one for one in selected if since(one.image) < now - rule.count_number * DAY]
 
 
 def _pushed_at(image: Image) -> float:

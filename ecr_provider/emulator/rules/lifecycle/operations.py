@@ -7,20 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from ecr_provider.emulator.clock import DAY
 from ecr_provider.emulator.rules import errors, paging
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.images import image_events
-from ecr_provider.emulator.rules.images.deletion import delete_image
+from ecr_provider.emulator.rules.images.deletion import archive_image, delete_image
 from ecr_provider.emulator.rules.lifecycle.evaluation import Candidate, evaluate
-from ecr_provider.emulator.rules.lifecycle.policy import Rule, parse_policy
+from ecr_provider.emulator.rules.lifecycle.policy import LifecycleRule, parse_policy
 from ecr_provider.emulator.store.images import ImageFilter
 from ecr_provider.emulator.store.lifecycle import LifecyclePolicy, LifecyclePreview
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
-
-_ALL = -1
-_DAY = 24 * 60 * 60  # seconds
-
 
 # --- The policy ----------------------------------------------------------------------------------------------
 
@@ -106,7 +102,7 @@ def _status(call: Call, preview: LifecyclePreview) -> str:
     return "COMPLETE" if over else "IN_PROGRESS"
 
 
-def _result(candidate: Candidate, rule: Rule) -> dict[str, Any]:
+def _result(candidate: Candidate, rule: LifecycleRule) -> dict[str, Any]:
     transitions = rule.action == "transition"
     return {
         "imageTags": candidate.tags or None,
@@ -122,13 +118,11 @@ def _results(call: Call, results: list[dict[str, Any]]) -> Answer:
     """Choose the results that are asked for, and sum up all of them."""
     tag_status = call.parameters.get("filter", {}).get("tagStatus", "ANY")
     wanted = [one for one in results if tag_status in ("ANY", "TAGGED" if one["imageTags"] else "UNTAGGED")]
-    more = None
     if paging.refuse_paging_with(call, "imageIds"):
-        page = [one for one in wanted if any(_is_of(one, image_id) for image_id in call.parameters["imageIds"])]
+        image_ids = call.parameters["imageIds"]
+        page, more = [one for one in wanted if any(_is_of(one, image_id) for image_id in image_ids)], None
     else:
-        first, size = int(paging.position(call) or 0), paging.page_size(call)
-        page = wanted[first : first + size]
-        more = paging.token(call, str(first + size)) if len(wanted) > first + size else None
+        page, more = paging.page_of_all(call, wanted)
     return {"previewResults": page, "summary": _summary(results), "nextToken": more}
 
 
@@ -150,9 +144,7 @@ def _summary(results: list[dict[str, Any]]) -> Answer:
 
 
 def _apply_later(call: Call, repository: Repository, put_at: float, days: int = 1) -> None:
-    parameters = {"repositoryName": repository.name, "putAt": put_at}
-    account, region = repository.account, repository.region
-    call.later(days * _DAY, "ApplyLifecyclePolicy", parameters, account=account, region=region)
+    call.later(days * DAY, "ApplyLifecyclePolicy", {"repositoryName": repository.name, "putAt": put_at})
 
 
 def apply_lifecycle_policy(call: Call) -> Answer:
@@ -161,7 +153,7 @@ def apply_lifecycle_policy(call: Call) -> Answer:
     "Images become expired within 24 hours after they meet the expiration criteria" (user guide).
     """
     with call.transaction() as records:
-        repository = records.repository(call.account, call.region, call.parameters["repositoryName"])
+        repository = records.repository(call.registry, call.parameters["repositoryName"])
         policy = records.lifecycle_policy(repository) if repository else None
         if repository and policy and policy.put_at == call.parameters["putAt"]:
             _apply(call, records, repository, policy)
@@ -176,17 +168,17 @@ def _days_to_next(call: Call, records: Records, repository: Repository, policy: 
     Then it is the first day on which there is something to do, or else the last. On all days after the first there
     is, since images only grow older.
     """
-    passed = int((call.state.clock.now() - call.now) // _DAY)
+    passed = int((call.state.clock.now() - call.now) // DAY)
     candidates = _candidates(call, records, repository) if passed > 1 else []
 
     def is_busy(day: int) -> bool:
-        return bool(_actions(replace(call, now=call.now + day * _DAY), policy, candidates))
+        return bool(_actions(replace(call, now=call.now + day * DAY), policy, candidates))
 
     return 1 + bisect_left(range(1, passed), x=True, key=is_busy)
 
 
 def _candidates(call: Call, records: Records, repository: Repository) -> list[Candidate]:
-    images = records.images(repository, ImageFilter("ANY", "ANY", call.now), 0, _ALL)
+    images = records.images(repository, ImageFilter("ANY", "ANY", call.now))
     tags, in_index = records.all_tags(repository), records.indexed_images(repository)
     return [Candidate(image, tags.get(image.id, []), image.id in in_index) for image in images]
 
@@ -211,8 +203,7 @@ def _expire(call: Call, records: Records, repository: Repository, candidate: Can
 
 
 def _archive(call: Call, records: Records, repository: Repository, candidate: Candidate) -> None:
-    records.archive(candidate.image, call.now)
-    image_events.archived(call, repository, candidate.image)
+    archive_image(call, records, repository, candidate.image)
 
 
 _ACTIONS = {"expire": _expire, "transition": _archive}
@@ -230,7 +221,7 @@ def _forsaken(call: Call, candidates: list[Candidate]) -> Iterator[tuple[Candida
         if image.subject is None or candidate.is_in_index:
             continue
         subject = images.get(image.subject)
-        if subject is None and image.pushed_at <= call.now - _DAY:
+        if subject is None and image.pushed_at <= call.now - DAY:
             yield candidate, "expire"
         elif subject and subject.archived and not image.archived:
             yield candidate, "transition"

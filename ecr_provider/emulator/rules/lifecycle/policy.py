@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecr_provider.emulator.rules.errors import invalid_lifecycle_policy
-from ecr_provider.emulator.rules.wildcards import matches
+from ecr_provider.emulator.rules.filters import matches
 
 _MOST_RULES = 50  # a quota that cannot be raised
 _MOST_WILDCARDS = 4
@@ -37,7 +37,7 @@ _OPTIONAL = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LifecycleRule:
     """A rule of a lifecycle policy."""
 
     priority: int
@@ -64,7 +64,7 @@ class Rule:
         )
 
 
-def parse_policy(text: str) -> list[Rule]:
+def parse_policy(text: str) -> list[LifecycleRule]:
     """Read a policy; return its rules in the order of their priority, the first to be applied first.
 
     Raises InvalidParameterException for a policy that ECR would refuse.
@@ -101,14 +101,14 @@ def _unreadable() -> Exception:
 # --- One rule ------------------------------------------------------------------------------------------------
 
 
-def _rule(item: Any) -> Rule:
+def _rule(item: Any) -> LifecycleRule:
     rule = _members(item, _RULE)
     selection, action = _members(rule["selection"], _SELECTION), _members(rule["action"], _ACTION)
     patterns, prefixes = _tags(selection)
     count_type = _count_type(selection)
     if rule["rulePriority"] < 1:
         raise invalid_lifecycle_policy("rulePriority must be positive.")
-    return Rule(
+    return LifecycleRule(
         rule["rulePriority"],
         selection["tagStatus"],
         patterns,
@@ -178,7 +178,7 @@ def _require_one_of(member: str, value: object, values: set[str]) -> None:
 # --- Rules together ------------------------------------------------------------------------------------------
 
 
-def _require_harmony(rules: list[Rule]) -> None:
+def _require_harmony(rules: list[LifecycleRule]) -> None:
     """Check the rules of one storage class against each other (texts of the first two are reported)."""
     statuses = Counter(rule.tag_status for rule in rules)
     if statuses["untagged"] > 1:

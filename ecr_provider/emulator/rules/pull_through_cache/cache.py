@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecr_provider.emulator.clock import DAY
 from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.rules.call import Call, arn_of, is_permitted, registry_permits
+from ecr_provider.emulator.registries import parse_host
+from ecr_provider.emulator.rules.call import Call
 from ecr_provider.emulator.rules.images.copies import copy, place_tag
 from ecr_provider.emulator.rules.images.image_ids import FailureError, ImageId
+from ecr_provider.emulator.rules.permissions import is_permitted, registry_permits
 from ecr_provider.emulator.rules.prefixes import ROOT, canonical
-from ecr_provider.emulator.rules.pull_through_cache.cache_rules import ECR_HOST, UNREACHABLE, rule_for
+from ecr_provider.emulator.rules.pull_through_cache.cache_rules import UNREACHABLE, rule_for
 from ecr_provider.emulator.rules.repositories import creation_templates
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 from ecr_provider.emulator.store.settings import Setting
-
-_FRESH = 24 * 60 * 60  # seconds that a tag is not looked for upstream again
 
 
 def is_pull_through(records: Records, repository: Repository) -> bool:
@@ -32,13 +33,13 @@ def repository_for_pull(call: Call, records: Records) -> Repository:
 
     Raises UnableToGetUpstreamImageException where the upstream cannot be asked.
     """
-
-    def create(name: str) -> None:
-        rule = rule_for(records, call.account, call.region, name)
-        if rule and _may_create(call, records, name):
-            _create(call, records, rule, name)
-
-    return call.repository(records, if_absent=create)
+    if found := call.find_repository(records):
+        return found
+    name: str = call.parameters["repositoryName"]
+    rule = rule_for(records, call.registry, name)
+    if rule and _may_create(call, records, name):
+        _create(call, records, rule, name)
+    return call.repository(records)
 
 
 def repository_for_layer(call: Call, records: Records) -> Repository:
@@ -46,13 +47,12 @@ def repository_for_layer(call: Call, records: Records) -> Repository:
 
     Raises UnableToGetUpstreamLayerException where it is not there, and its upstream cannot be asked.
     """
-
-    def refuse(name: str) -> None:
-        rule = rule_for(records, call.account, call.region, name)
-        if rule and rule.value["upstreamRegistry"] != "ecr":
-            raise EcrError("UnableToGetUpstreamLayerException", UNREACHABLE)
-
-    return call.repository(records, if_absent=refuse)
+    if found := call.find_repository(records):
+        return found
+    rule = rule_for(records, call.registry, call.parameters["repositoryName"])
+    if rule and rule.value["upstreamRegistry"] != "ecr":
+        raise EcrError("UnableToGetUpstreamLayerException", UNREACHABLE)
+    return call.repository(records)
 
 
 def refresh(call: Call, records: Records, repository: Repository, image_id: ImageId) -> None:
@@ -60,7 +60,7 @@ def refresh(call: Call, records: Records, repository: Repository, image_id: Imag
 
     Raises FailureError if it is not there and the upstream cannot be asked; otherwise what is there stays.
     """
-    rule = rule_for(records, call.account, call.region, repository.name)
+    rule = rule_for(records, call.registry, repository.name)
     if rule is None or not is_permitted(records, call.caller.account, "ecr:BatchImportUpstreamImage", repository):
         return
     current = _find(records, repository, image_id)
@@ -92,10 +92,10 @@ class _Pull:
 
 def _upstream_image(pull: _Pull) -> tuple[Repository, Image] | None:
     """Find an image, and its repository, upstream; or raise FailureError where nobody may look."""
-    host = ECR_HOST.fullmatch(pull.rule.value["upstreamRegistryUrl"])
-    if host is None:
+    registry = parse_host(pull.rule.value["upstreamRegistryUrl"])
+    if registry is None:
         raise FailureError("UpstreamUnavailable", UNREACHABLE)
-    upstream = pull.records.repository(host[1], host[2], _upstream_name(pull.rule, pull.name))
+    upstream = pull.records.repository(registry, _upstream_name(pull.rule, pull.name))
     if upstream is None:
         return None
     # "Setting up permissions for cross-account ECR to ECR", user guide.
@@ -124,7 +124,7 @@ def _find(records: Records, repository: Repository, image_id: ImageId) -> Image 
 
 def _may_create(call: Call, records: Records, name: str) -> bool:
     actions = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
-    return all(registry_permits(records, call.caller.account, action, call, name) for action in actions)
+    return all(registry_permits(records, call.caller.account, action, call.registry, name) for action in actions)
 
 
 def _create(call: Call, records: Records, rule: Setting, name: str) -> None:
@@ -144,7 +144,7 @@ def _is_fresh(call: Call, records: Records, repository: Repository, tag: str | N
     if tag is None:
         return True
     checked_at = records.checked_upstream_at(repository, tag)
-    return checked_at is not None and call.now - checked_at < _FRESH
+    return checked_at is not None and call.now - checked_at < DAY
 
 
 def _fetch(pull: _Pull, repository: Repository, upstream: Repository, image: Image) -> None:
@@ -170,5 +170,4 @@ def _announce(pull: _Pull, status: str, image_id: ImageId) -> None:
     }
     names = {"image-tag": "imageTag", "image-digest": "imageDigest"}
     detail |= {name: image_id[member] for name, member in names.items() if member in image_id}
-    call = pull.call
-    call.emit("ECR Pull Through Cache Action", detail, (arn_of(call.account, call.region, pull.name),))
+    pull.call.emit("ECR Pull Through Cache Action", detail, (pull.call.registry.arn(pull.name),))

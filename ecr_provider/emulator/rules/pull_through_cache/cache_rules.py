@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.registries import Registry, parse_host
 from ecr_provider.emulator.rules import errors, paging
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
 from ecr_provider.emulator.rules.prefixes import ROOT, canonical, settings_for
 from ecr_provider.emulator.store.records import Records
-from ecr_provider.emulator.store.settings import Setting
+from ecr_provider.emulator.store.settings import Setting, SettingKind
 
-_RULE = "pull through cache rule"  # the kind of setting
+_RULE = SettingKind.PULL_THROUGH_CACHE_RULE
 
 UNREACHABLE = "The ECR emulator reaches no registry but those of its own accounts and Regions"
 
-ECR_HOST = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
-"""The account and the Region of an Amazon ECR registry."""
-
 # "The syntax to use for each supported upstream registry" (CreatePullThroughCacheRule).
-_HOSTS = {
-    "ecr": ECR_HOST,
-    "ecr-public": re.compile(r"public\.ecr\.aws"),
-    "quay": re.compile(r"quay\.io"),
-    "k8s": re.compile(r"registry\.k8s\.io"),
-    "docker-hub": re.compile(r"registry-1\.docker\.io"),
-    "github-container-registry": re.compile(r"ghcr\.io"),
-    "azure-container-registry": re.compile(r"[a-zA-Z0-9-]+\.azurecr\.io"),
-    "gitlab-container-registry": re.compile(r"registry\.gitlab\.com"),
-    "chainguard": re.compile(r"cgr\.dev"),
+_HOSTS: Mapping[str, Callable[[str], object]] = {
+    "ecr": parse_host,
+    "ecr-public": re.compile(r"public\.ecr\.aws").fullmatch,
+    "quay": re.compile(r"quay\.io").fullmatch,
+    "k8s": re.compile(r"registry\.k8s\.io").fullmatch,
+    "docker-hub": re.compile(r"registry-1\.docker\.io").fullmatch,
+    "github-container-registry": re.compile(r"ghcr\.io").fullmatch,
+    "azure-container-registry": re.compile(r"[a-zA-Z0-9-]+\.azurecr\.io").fullmatch,
+    "gitlab-container-registry": re.compile(r"registry\.gitlab\.com").fullmatch,
+    "chainguard": re.compile(r"cgr\.dev").fullmatch,
 }
 
 # "Requires authentication with AWS Secrets Manager secret" (user guide, "Sync an upstream registry").
@@ -55,16 +54,16 @@ def create_pull_through_cache_rule(call: Call) -> Answer:
     _check(call, rule)
     with call.transaction() as records:
         name = canonical(rule["ecrRepositoryPrefix"])
-        if records.setting(call.account, call.region, _RULE, name):
+        if records.setting(call.registry, _RULE, name):
             raise EcrError(
                 "PullThroughCacheRuleAlreadyExistsException",
                 f"A pull through cache rule with repository prefix '{name}' already exists in the registry with id "
                 f"'{call.account}'",
             )
         limit = call.state.limits.pull_through_cache_rules
-        if len(records.settings(call.account, call.region, _RULE)) >= limit:
+        if len(records.settings(call.registry, _RULE)) >= limit:
             raise errors.limit_exceeded("pull through cache rules per registry", limit)
-        setting = records.set_setting(call.account, call.region, _RULE, name, rule, now=call.now)
+        setting = records.set_setting(call.registry, _RULE, name, rule, now=call.now)
     return _answer(call, setting, "upstreamRegistryUrl", "upstreamRegistry") | {"createdAt": setting.created_at}
 
 
@@ -76,7 +75,7 @@ def update_pull_through_cache_rule(call: Call) -> Answer:
         new = {name: call.parameters[name] for name in ("credentialArn", "customRoleArn") if name in call.parameters}
         rule = setting.value | new
         _check(call, rule)
-        setting = records.set_setting(call.account, call.region, _RULE, setting.name, rule, now=call.now)
+        setting = records.set_setting(call.registry, _RULE, setting.name, rule, now=call.now)
     return _answer(call, setting) | {"updatedAt": setting.updated_at}
 
 
@@ -85,7 +84,7 @@ def delete_pull_through_cache_rule(call: Call) -> Answer:
     call.require_own_registry()
     with call.transaction() as records:
         setting = _found(call, records, call.parameters["ecrRepositoryPrefix"])
-        records.delete_setting(call.account, call.region, _RULE, setting.name)
+        records.delete_setting(call.registry, _RULE, setting.name)
     return _answer(call, setting, "upstreamRegistryUrl") | {"createdAt": setting.created_at}
 
 
@@ -118,9 +117,9 @@ def validate_pull_through_cache_rule(call: Call) -> Answer:
     }
 
 
-def rule_for(records: Records, account: str, region: str, name: str) -> Setting | None:
+def rule_for(records: Records, registry: Registry, name: str) -> Setting | None:
     """Find the rule that makes a repository a cache: the one with the longest prefix."""
-    return next(settings_for(records, account, region, _RULE, name), None)
+    return next(settings_for(records, registry, _RULE, name), None)
 
 
 # --- What a rule is ------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ def rule_for(records: Records, account: str, region: str, name: str) -> Setting 
 def _upstream_registry(call: Call) -> str:
     """Tell which kind of registry the address is of; the kind that is given must be the same (our choice)."""
     url, asked = call.parameters["upstreamRegistryUrl"], call.parameters.get("upstreamRegistry")
-    kind = next((kind for kind, host in _HOSTS.items() if host.fullmatch(url)), None)
+    kind = next((kind for kind, is_host in _HOSTS.items() if is_host(url)), None)
     if kind is None or asked not in (None, kind):
         raise EcrError(
             "UnsupportedUpstreamRegistryException",
@@ -144,11 +143,10 @@ def _check(call: Call, rule: dict[str, Any]) -> None:
         raise invalid_parameter("credentialArn", f"is required for the upstream registry {kind}")
     if "credentialArn" in rule:
         _check_secret(call, rule["credentialArn"])
-    if found := ECR_HOST.fullmatch(rule["upstreamRegistryUrl"]):
-        account, region = found[1], found[2]
-        if (account, region) == (call.account, call.region):
+    if upstream := parse_host(rule["upstreamRegistryUrl"]):
+        if upstream == call.registry:
             raise invalid_parameter("upstreamRegistryUrl", "The upstream cannot be the registry itself")
-        if account != call.account and not rule.get("customRoleArn"):
+        if upstream.account != call.account and not rule.get("customRoleArn"):
             raise invalid_parameter("customRoleArn", "is required for an upstream in another account")
     _check_upstream_prefix(rule)
 
@@ -156,7 +154,7 @@ def _check(call: Call, rule: dict[str, Any]) -> None:
 def _check_secret(call: Call, arn: str) -> None:
     """Require a secret of the rule's own account and Region ("Storing your upstream repository credentials")."""
     region, account = arn.split(":")[3:5]
-    if (account, region) != (call.account, call.region):
+    if Registry(account, region) != call.registry:
         raise EcrError("UnableToAccessSecretException", f"The secret '{arn}' is of another account or Region")
 
 
@@ -171,7 +169,7 @@ def _check_upstream_prefix(rule: dict[str, Any]) -> None:
 
 
 def _found(call: Call, records: Records, prefix: str) -> Setting:
-    setting = records.setting(call.account, call.region, _RULE, canonical(prefix))
+    setting = records.setting(call.registry, _RULE, canonical(prefix))
     if setting is None:
         raise EcrError(
             "PullThroughCacheRuleNotFoundException",

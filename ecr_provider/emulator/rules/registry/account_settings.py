@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
-
-_KIND = "account setting"
+from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.settings import SettingKind
 
 # PutAccountSetting (API reference). The first value is what counts while none is put.
 _VALUES = {
@@ -17,10 +18,9 @@ _VALUES = {
 
 def get_account_setting(call: Call) -> Answer:
     """GetAccountSetting: the value put last, or the usual one."""
-    name, values = _setting(call)
+    name, _ = _setting(call)
     with call.transaction() as records:
-        setting = records.setting(call.account, call.region, _KIND, name)
-    return {"name": name, "value": setting.value if setting else values[0]}
+        return {"name": name, "value": value_of(records, call.registry, name)}
 
 
 def put_account_setting(call: Call) -> Answer:
@@ -30,8 +30,14 @@ def put_account_setting(call: Call) -> Answer:
     if value not in values:
         raise invalid_parameter("value", f"must be one of {', '.join(values)}")
     with call.transaction() as records:
-        records.set_setting(call.account, call.region, _KIND, name, value, now=call.now)
+        records.set_setting(call.registry, SettingKind.ACCOUNT_SETTING, name, value, now=call.now)
     return {"name": name, "value": value}
+
+
+def value_of(records: Records, registry: Registry, name: str) -> str:
+    """Return the value that counts."""
+    setting = records.setting(registry, SettingKind.ACCOUNT_SETTING, name)
+    return setting.value if setting else _VALUES[name][0]
 
 
 def _setting(call: Call) -> tuple[str, tuple[str, ...]]:

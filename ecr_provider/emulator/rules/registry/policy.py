@@ -6,15 +6,16 @@ from typing import Any
 
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules import policies
-from ecr_provider.emulator.rules.call import REGISTRY_POLICY, Answer, Call
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.replication.source import configured_rules
 from ecr_provider.emulator.store.records import Records
+from ecr_provider.emulator.store.settings import SettingKind
 
 
 def describe_registry(call: Call) -> Answer:
     """DescribeRegistry: a registry without a replication configuration has one without rules."""
     with call.transaction() as records:
-        rules = configured_rules(records, call.account, call.region)
+        rules = configured_rules(records, call.registry)
     return {"registryId": call.account, "replicationConfiguration": {"rules": rules}}
 
 
@@ -29,7 +30,7 @@ def put_registry_policy(call: Call) -> Answer:
     text: str = call.parameters["policyText"]
     policies.parse(text, "registry")
     with call.transaction() as records:
-        records.set_setting(call.account, call.region, REGISTRY_POLICY, "", text, now=call.now)
+        records.set_setting(call.registry, SettingKind.REGISTRY_POLICY, "", text, now=call.now)
     return _answer(call, text)
 
 
@@ -37,12 +38,12 @@ def delete_registry_policy(call: Call) -> Answer:
     """DeleteRegistryPolicy: answers with the policy that was."""
     with call.transaction() as records:
         policy = _policy(call, records)
-        records.delete_setting(call.account, call.region, REGISTRY_POLICY)
+        records.delete_setting(call.registry, SettingKind.REGISTRY_POLICY)
     return _answer(call, policy)
 
 
 def _policy(call: Call, records: Records) -> str:
-    setting = records.setting(call.account, call.region, REGISTRY_POLICY)
+    setting = records.setting(call.registry, SettingKind.REGISTRY_POLICY)
     if setting is None:
         raise EcrError(
             "RegistryPolicyNotFoundException",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from ecr_provider.emulator.rules import errors, paging
 from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.store.settings import SettingKind
 
-_KIND = "pull time update exclusion"
+_KIND = SettingKind.PULL_TIME_UPDATE_EXCLUSION
 
 
 def register_pull_time_update_exclusion(call: Call) -> Answer:
@@ -16,11 +17,11 @@ def register_pull_time_update_exclusion(call: Call) -> Answer:
     principal: str = call.parameters["principalArn"]
     limit = call.state.limits.pull_time_update_exclusions
     with call.transaction() as records:
-        if records.setting(call.account, call.region, _KIND, principal):
+        if records.setting(call.registry, _KIND, principal):
             raise errors.exclusion_already_exists(principal)
-        if len(records.settings(call.account, call.region, _KIND)) >= limit:
+        if len(records.settings(call.registry, _KIND)) >= limit:
             raise errors.limit_exceeded("pull time update exclusions per registry", limit)
-        setting = records.set_setting(call.account, call.region, _KIND, principal, {}, now=call.now)
+        setting = records.set_setting(call.registry, _KIND, principal, {}, now=call.now)
     return {"principalArn": principal, "createdAt": setting.created_at}
 
 
@@ -28,9 +29,9 @@ def deregister_pull_time_update_exclusion(call: Call) -> Answer:
     """DeregisterPullTimeUpdateExclusion."""
     principal: str = call.parameters["principalArn"]
     with call.transaction() as records:
-        if records.setting(call.account, call.region, _KIND, principal) is None:
+        if records.setting(call.registry, _KIND, principal) is None:
             raise errors.exclusion_not_found(principal)
-        records.delete_setting(call.account, call.region, _KIND, principal)
+        records.delete_setting(call.registry, _KIND, principal)
     return {"principalArn": principal}
 
 

@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from ecr_provider.emulator.clock import DAY
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.rules import errors, manifests, paging
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.media_types import INDEXES
 from ecr_provider.emulator.rules.replication.destination import call_at, copy_here
-from ecr_provider.emulator.rules.replication.source import Destination, all_destinations, destinations
+from ecr_provider.emulator.rules.replication.source import all_destinations, destinations
 from ecr_provider.emulator.store.backfills import Backfill, BackfillReplication
 from ecr_provider.emulator.store.images import Image, ImageFilter
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 
-_KEPT = 90 * 24 * 60 * 60  # seconds after the end (ListReplicationBackfills)
+_KEPT = 90 * DAY  # after the end (ListReplicationBackfills)
 _AT_A_TIME = 10  # images replicated at a time (our choice)
 _PAGE = 25  # backfills (ListReplicationBackfills)
 
@@ -36,12 +39,12 @@ def start_replication_backfill(call: Call) -> Answer:
     """StartReplicationBackfill: to a destination of the replication configuration."""
     call.require_own_registry()
     asked = call.parameters["destination"]
-    destination, backfill_id = Destination(asked["registryId"], asked["region"]), str(uuid.uuid4())
+    destination, backfill_id = Registry(asked["registryId"], asked["region"]), str(uuid.uuid4())
     with call.transaction() as records:
-        if destination not in all_destinations(records, call.account, call.region):
+        if destination not in all_destinations(records, call.registry):
             raise invalid_parameter("destination", "must be a destination of the replication configuration")
         _require_room(call, records, destination)
-        records.add_backfill(call.account, call.region, destination, backfill_id, call.now)
+        records.add_backfill(call.registry, destination, backfill_id, "PREPARING", call.now)
         call.later(
             call.state.switches.replication_seconds,
             "PrepareReplicationBackfill",
@@ -71,18 +74,18 @@ def stop_replication_backfill(call: Call) -> Answer:
 def list_replication_backfills(call: Call) -> Answer:
     """ListReplicationBackfills, in the order in which they were started."""
     call.require_own_registry()
-    size, after = paging.page_size(call, _PAGE), int(paging.position(call) or 0)
+    size, after = paging.page_size(call, _PAGE), paging.number(call)
     with call.transaction() as records:
-        found = records.backfills(call.account, call.region, call.now - _KEPT, after, size + 1)
-        backfills = [_describe(backfill) | _course(records, backfill) for backfill in found[:size]]
-    more = paging.token(call, str(found[size - 1].number)) if len(found) > size else None
+        found = records.backfills(call.registry, call.now - _KEPT, after, size + 1)
+        page, more = paging.page(call, found, size, lambda backfill: backfill.number)
+        backfills = [_describe(backfill) | _course(records, backfill) for backfill in page]
     return {"registryId": call.account, "backfills": backfills, "nextToken": more}
 
 
 def describe_replication_backfill_results(call: Call) -> Answer:
     """DescribeReplicationBackfillResults: the results of single images only once the backfill has ended."""
     call.require_own_registry()
-    size, after = paging.page_size(call), int(paging.position(call) or 0)
+    size, after = paging.page_size(call), paging.number(call)
     wanted = call.parameters.get("resultStatusFilter")
     outcomes = (False, True) if wanted is None else (wanted == "FAILED",)
     with call.transaction() as records:
@@ -90,20 +93,21 @@ def describe_replication_backfill_results(call: Call) -> Answer:
         has_ended = backfill.status not in _ACTIVE
         found = records.backfill_results(backfill, outcomes, after, size + 1) if has_ended else []
         course = _course(records, backfill)
+    results, more = paging.page(call, found, size, lambda done: done.number)
     return {
         "registryId": call.account,
         **_describe(backfill),
         **course,
-        "results": [_result(done) for done in found[:size]],
-        "nextToken": paging.token(call, str(found[size - 1].number)) if len(found) > size else None,
+        "results": [_result(done) for done in results],
+        "nextToken": more,
     }
 
 
-def _require_room(call: Call, records: Records, destination: Destination) -> None:
+def _require_room(call: Call, records: Records, destination: Registry) -> None:
     """Keep to one backfill for a destination Region, and to the quota of the registry."""
-    all_ = records.backfills(call.account, call.region, call.now - _KEPT)
+    all_ = records.backfills(call.registry, call.now - _KEPT)
     active = [backfill for backfill in all_ if backfill.status in _ACTIVE]
-    if any(backfill.to_region == destination.region for backfill in active):
+    if any(backfill.destination.region == destination.region for backfill in active):
         raise EcrError(
             "ReplicationBackfillInProgressException",
             f"A replication backfill is already in progress for the destination Region {destination.region}",
@@ -114,7 +118,7 @@ def _require_room(call: Call, records: Records, destination: Destination) -> Non
 
 
 def _find(call: Call, records: Records, backfill_id: str) -> Backfill:
-    backfill = records.backfill(call.account, call.region, backfill_id, call.now - _KEPT)
+    backfill = records.backfill(call.registry, backfill_id, call.now - _KEPT)
     if backfill is None:
         raise EcrError(
             "ReplicationBackfillNotFoundException",
@@ -126,7 +130,7 @@ def _find(call: Call, records: Records, backfill_id: str) -> Backfill:
 def _describe(backfill: Backfill) -> dict[str, Any]:
     return {
         "replicationBackfillId": backfill.id,
-        "destination": {"region": backfill.to_region, "registryId": backfill.to_account},
+        "destination": {"region": backfill.destination.region, "registryId": backfill.destination.account},
         "status": backfill.status,
         "startedAt": backfill.started_at,
     }
@@ -168,13 +172,13 @@ def prepare_replication_backfill(call: Call) -> Answer:
     """
     with call.transaction() as records:
         backfill = _find(call, records, call.parameters["replicationBackfillId"])
-        destination = Destination(backfill.to_account, backfill.to_region)
         if backfill.status != "PREPARING":
             return {}
-        if destination not in all_destinations(records, call.account, call.region):
+        if backfill.destination not in all_destinations(records, call.registry):
             records.end_backfill(backfill, "FAILED", call.now, "DESTINATION_NOT_CONFIGURED")
             return {}
-        records.prepare_backfill(backfill, _images(call, records, destination))
+        records.prepare_backfill(backfill, _images(call, records, backfill.destination))
+        records.set_backfill_status(backfill, "IN_PROGRESS")
         _go_on(call, records, backfill)
     return {}
 
@@ -201,37 +205,36 @@ def _go_on(call: Call, records: Records, backfill: Backfill) -> None:
         records.end_backfill(backfill, "COMPLETE", call.now)
 
 
-def _images(call: Call, records: Records, destination: Destination) -> Iterator[tuple[str, str, str | None]]:
+def _images(call: Call, records: Records, destination: Registry) -> Iterator[tuple[str, str, str | None]]:
     """List what the rules replicate to a destination; an image is listed once for each of its tags."""
     active = ImageFilter("ANY", "ACTIVE", call.now)
-    for repository in records.repositories(call.account, call.region, "", -1):
+    for repository in records.repositories(call.registry):
         if destination in destinations(records, repository):
-            for image in records.images(repository, active, 0, -1):
+            for image in records.images(repository, active):
                 tags: list[str | None] = [*records.tags(image)]
                 yield from ((repository.name, image.digest, tag) for tag in tags or [None])
 
 
 def _replicate(call: Call, records: Records, backfill: Backfill, next_: BackfillReplication) -> BackfillReplication:
     """Replicate an image now; return what came of it."""
-    source = records.repository(backfill.account, backfill.region, next_.repository)
+    source = records.repository(backfill.registry, next_.repository)
     image = records.image(source, next_.digest) if source else None
     if source is None or image is None:
         return replace(next_, failure_code="IMAGE_NOT_FOUND")  # deleted meanwhile; the code is ours
-    destination = Destination(backfill.to_account, backfill.to_region)
-    records.begin_replication(image, *destination)
-    there = call_at(call, destination)
+    records.begin_replication(image, backfill.destination)
+    there = call_at(call, backfill.destination)
     failure = copy_here(there, records, source, image, next_.tag)
-    codes = _sub_image_failure_codes(records, source, image, destination)
+    codes = _sub_image_failure_codes(records, source, image, backfill.destination)
     return replace(next_, failure_code=failure, sub_image_failure_codes=codes)
 
 
 def _sub_image_failure_codes(
-    records: Records, source: Repository, image: Image, destination: Destination
+    records: Records, source: Repository, image: Image, destination: Registry
 ) -> list[str] | None:
     """List why images that an index names failed to replicate; of another image, return None."""
-    if image.media_type not in (manifests.OCI_INDEX, manifests.MANIFEST_LIST):
+    if image.media_type not in INDEXES:
         return None
     digests = manifests.parse(records.manifest(image).decode(), image.media_type).children
     children = [child for child in (records.image(source, digest) for digest in digests) if child]
     found = [row for child in children for row in records.replications(child)]
-    return sorted({row.failure_code for row in found if (row.account, row.region) == destination and row.failure_code})
+    return sorted({row.failure_code for row in found if row.destination == destination and row.failure_code})

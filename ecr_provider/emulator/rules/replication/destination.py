@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ecr_provider.emulator.caller import Caller
 from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.rules.call import Answer, Call, arn_of, registry_permits
+from ecr_provider.emulator.registries import Registry
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import access_denied
 from ecr_provider.emulator.rules.images.copies import copy, place_tag
-from ecr_provider.emulator.rules.replication.source import Destination
+from ecr_provider.emulator.rules.permissions import registry_permits
 from ecr_provider.emulator.rules.repositories import creation_templates
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
@@ -32,10 +32,9 @@ _FAILURE_CODES = {
 def replicate_image(call: Call) -> Answer:
     """Do the job of replicating an image to the registry that is called. One deleted meanwhile is no failure."""
     with call.transaction() as records:
-        source = _source(call, records)
-        image = records.image(source, call.parameters["imageDigest"]) if source else None
-        if source and image and image.id == call.parameters["image"]:
-            copy_here(call, records, source, image, call.parameters["imageTag"])
+        found = call.job_image(records, Registry(call.parameters["sourceRegistryId"], call.parameters["sourceRegion"]))
+        if found and found[1].id == call.parameters["image"]:
+            copy_here(call, records, *found, call.parameters["imageTag"])
     return {}
 
 
@@ -52,21 +51,21 @@ def copy_here(call: Call, records: Records, source: Repository, image: Image, ta
         failure = None
     except EcrError as error:
         failure = _FAILURE_CODES.get(error.code, error.code)
-    records.end_replication(image, call.account, call.region, failure)
+    records.end_replication(image, call.registry, failure)
     _announce(call, source, image.digest, tag if failure else tagged, failure)
     return failure
 
 
 def _require_success(call: Call) -> None:
     """Raise the failure that was asked for, as an error of that code."""
-    if code := call.state.switches.replication_failures.get(call.region):
+    if code := call.state.switches.replication_failures.get(call.registry.region):
         raise EcrError(code, "As asked of the emulator")
 
 
 def _repository(call: Call, records: Records, source: Repository) -> Repository:
     """Find the destination's repository of the same name, or create it, if its registry's policy allows that."""
     _require_permission(call, records, source.account, "ecr:ReplicateImage", source.name)
-    found = records.repository(call.account, call.region, source.name)
+    found = records.repository(call.registry, source.name)
     if found is None:
         _require_permission(call, records, source.account, "ecr:CreateRepository", source.name)
         found = creation_templates.create_repository(call, records, source.name, "REPLICATION")
@@ -74,9 +73,8 @@ def _repository(call: Call, records: Records, source: Repository) -> Repository:
 
 
 def _require_permission(call: Call, records: Records, account: str, action: str, name: str) -> None:
-    if not registry_permits(records, account, action, call, name):
-        arn = arn_of(call.account, call.region, name)
-        raise access_denied(account, action, arn, "because no registry policy allows it")
+    if not registry_permits(records, account, action, call.registry, name):
+        raise access_denied(account, action, call.registry.arn(name), "because no registry policy allows it")
 
 
 def _announce(call: Call, source: Repository, digest: str, tag: str | None, failure: str | None) -> None:
@@ -87,21 +85,16 @@ def _announce(call: Call, source: Repository, digest: str, tag: str | None, fail
         "image-digest": digest,
         "source-account": source.account,
         "action-type": "REPLICATE",
-        "source-region": source.region,
+        "source-region": source.registry.region,
     }
     if tag:
         detail["image-tag"] = tag
-    call.emit("ECR Replication Action", detail, (arn_of(call.account, call.region, source.name),))
+    call.emit("ECR Replication Action", detail, (call.registry.arn(source.name),))
 
 
-def _source(call: Call, records: Records) -> Repository | None:
-    account, region = call.parameters["sourceRegistryId"], call.parameters["sourceRegion"]
-    return records.repository(account, region, call.parameters["repositoryName"])
-
-
-def call_at(call: Call, destination: Destination) -> Call:
+def call_at(call: Call, destination: Registry) -> Call:
     """Continue a call in another registry, in that registry's name."""
-    return replace(call, caller=Caller(*destination), parameters={})
+    return replace(call, caller=destination, parameters={})
 
 
 # --- Deletions -----------------------------------------------------------------------------------------------
@@ -113,21 +106,22 @@ def replicate_image_deletion(call: Call) -> Answer:
     A tag that points at another image there stays, and so does an image that an index names there. An image
     that loses its last tag stays too: the source has it still.
     """
-    name, digest, tag = (call.parameters[member] for member in ("repositoryName", "imageDigest", "imageTag"))
     with call.transaction() as records:
-        repository = records.repository(call.account, call.region, name)
-        image = records.image(repository, digest) if repository else None
-        source_account = call.parameters["sourceRegistryId"]
-        if not (repository and image and _permits_deletion(call, records, source_account, name)):
-            return {}
-        if tag:
-            if records.tagged_image(repository, tag) == image:
-                records.delete_tag(repository, tag)
-        elif not records.parents(image):
-            records.delete_image(image)
+        found = call.job_image(records)
+        if found and _permits_deletion(call, records, found[0]):
+            _delete(records, *found, call.parameters["imageTag"])
     return {}
 
 
-def _permits_deletion(call: Call, records: Records, account: str, name: str) -> bool:
+def _permits_deletion(call: Call, records: Records, repository: Repository) -> bool:
     """Tell whether the source may delete here: whoever may replicate images may (AWS names no other action)."""
-    return registry_permits(records, account, "ecr:ReplicateImage", call, name)
+    account = call.parameters["sourceRegistryId"]
+    return registry_permits(records, account, "ecr:ReplicateImage", repository.registry, repository.name)
+
+
+def _delete(records: Records, repository: Repository, image: Image, tag: str | None) -> None:
+    if tag:
+        if records.tagged_image(repository, tag) == image:
+            records.delete_tag(repository, tag)
+    elif not records.parents(image):
+        records.delete_image(image)

@@ -10,19 +10,20 @@ from typing import Any, Literal
 
 from ecr_provider.emulator.errors import EcrError
 from ecr_provider.emulator.rules import paging, policies
-from ecr_provider.emulator.rules.call import Answer, Call, registry_permits
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
 from ecr_provider.emulator.rules.lifecycle.operations import attach_policy
 from ecr_provider.emulator.rules.lifecycle.policy import parse_policy
+from ecr_provider.emulator.rules.permissions import registry_permits
 from ecr_provider.emulator.rules.prefixes import canonical, settings_for
 from ecr_provider.emulator.rules.repositories import mutability, repositories
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
-from ecr_provider.emulator.store.settings import Setting
+from ecr_provider.emulator.store.settings import Setting, SettingKind
 
 Scenario = Literal["REPLICATION", "PULL_THROUGH_CACHE", "CREATE_ON_PUSH"]
 
-_TEMPLATE = "repository creation template"  # the kind of setting
+_TEMPLATE = SettingKind.REPOSITORY_CREATION_TEMPLATE
 
 
 # --- Templates -----------------------------------------------------------------------------------------------
@@ -56,7 +57,7 @@ def delete_repository_creation_template(call: Call) -> Answer:
     """DeleteRepositoryCreationTemplate: answers with the template that was."""
     with call.transaction() as records:
         setting = _found(call, records)
-        records.delete_setting(call.account, call.region, _TEMPLATE, setting.name)
+        records.delete_setting(call.registry, _TEMPLATE, setting.name)
     return _answer(call, setting)
 
 
@@ -65,7 +66,7 @@ def describe_repository_creation_templates(call: Call) -> Answer:
     with call.transaction() as records:
         if paging.refuse_paging_with(call, "prefixes"):
             names = dict.fromkeys(map(canonical, call.parameters["prefixes"]))
-            settings = [records.setting(call.account, call.region, _TEMPLATE, name) for name in names]
+            settings = [records.setting(call.registry, _TEMPLATE, name) for name in names]
             found, more = [setting for setting in settings if setting], None
         else:
             found, more = paging.settings_page(call, records, _TEMPLATE)
@@ -79,7 +80,7 @@ def describe_repository_creation_templates(call: Call) -> Answer:
 def _put(call: Call, records: Records, template: dict[str, Any]) -> Answer:
     _check(call, template)
     name = canonical(template["prefix"])
-    return _answer(call, records.set_setting(call.account, call.region, _TEMPLATE, name, template, now=call.now))
+    return _answer(call, records.set_setting(call.registry, _TEMPLATE, name, template, now=call.now))
 
 
 def _check(call: Call, template: dict[str, Any]) -> None:
@@ -100,7 +101,7 @@ def _check(call: Call, template: dict[str, Any]) -> None:
 
 
 def _find(call: Call, records: Records) -> Setting | None:
-    return records.setting(call.account, call.region, _TEMPLATE, canonical(call.parameters["prefix"]))
+    return records.setting(call.registry, _TEMPLATE, canonical(call.parameters["prefix"]))
 
 
 def _found(call: Call, records: Records) -> Setting:
@@ -137,13 +138,13 @@ def repository_for_push(call: Call, records: Records) -> Repository:
     Another account's caller needs ``ecr:CreateRepository`` of the registry's policy. Without a template, or
     that, ECR "will not create a repository" (user guide): it is a ``RepositoryNotFoundException``.
     """
-
-    def create(name: str) -> None:
-        is_permitted = registry_permits(records, call.caller.account, "ecr:CreateRepository", call, name)
-        if is_permitted and _matching(call, records, name, "CREATE_ON_PUSH"):
-            create_repository(call, records, name, "CREATE_ON_PUSH")
-
-    return call.repository(records, if_absent=create)
+    if found := call.find_repository(records):
+        return found
+    name: str = call.parameters["repositoryName"]
+    is_permitted = registry_permits(records, call.caller.account, "ecr:CreateRepository", call.registry, name)
+    if is_permitted and _matching(call, records, name, "CREATE_ON_PUSH"):
+        create_repository(call, records, name, "CREATE_ON_PUSH")
+    return call.repository(records)
 
 
 def create_repository(call: Call, records: Records, name: str, scenario: Scenario) -> Repository:
@@ -172,5 +173,5 @@ def create_repository(call: Call, records: Records, name: str, scenario: Scenari
 
 def _matching(call: Call, records: Records, name: str, scenario: Scenario) -> dict[str, Any] | None:
     """Find the template with the longest prefix, among those applied for the scenario."""
-    settings = settings_for(records, call.account, call.region, _TEMPLATE, name)
+    settings = settings_for(records, call.registry, _TEMPLATE, name)
     return next((setting.value for setting in settings if scenario in setting.value["appliedFor"]), None)

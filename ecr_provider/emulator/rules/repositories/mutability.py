@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.rules.wildcards import matches
+from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.filters import matches
 from ecr_provider.emulator.store.repositories import Repository
 
 TAG_PATTERN = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
@@ -22,10 +22,9 @@ def settings(parameters: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:
     filters: list[dict[str, str]] = parameters.get("imageTagMutabilityExclusionFilters", [])
     if mutability.endswith("_WITH_EXCLUSION") != bool(filters):
         rule = "can't be null" if not filters else "must be null"
-        raise EcrError(
-            "InvalidParameterException",
-            "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: "
-            f"'ImageTagMutabilityExclusionFilters {rule} when imageTagMutability is set as {mutability}'",
+        raise invalid_parameter(
+            "imageTagMutabilityExclusionFilters",
+            f"ImageTagMutabilityExclusionFilters {rule} when imageTagMutability is set as {mutability}",
         )
     return mutability, filters
 

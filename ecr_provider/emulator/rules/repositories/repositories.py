@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from ecr_provider.emulator.errors import EcrError
+from ecr_provider.emulator.registries import Registry
 from ecr_provider.emulator.rules import errors, paging, policies
-from ecr_provider.emulator.rules.call import Answer, Call, arn_of, is_permitted, partition_of, registry_host
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
+from ecr_provider.emulator.rules.permissions import is_permitted
 from ecr_provider.emulator.rules.repositories import mutability
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
@@ -35,7 +37,7 @@ def create_repository(call: Call) -> Answer:
     mutable, exclusions = mutability.settings(call.parameters)
     tags = merged_tags({}, call.parameters.get("tags", []))
     with call.transaction() as records:
-        if records.repository(call.account, call.region, name):
+        if records.repository(call.registry, name):
             raise errors.repository_already_exists(name, call.account)
         repository = add_repository(
             call,
@@ -53,9 +55,9 @@ def create_repository(call: Call) -> Answer:
 def add_repository(call: Call, records: Records, name: str, **settings: Any) -> Repository:
     """Add a repository to the registry that is called, if that may have one more."""
     limit = call.state.limits.repositories
-    if records.repository_count(call.account, call.region) >= limit:
+    if records.repository_count(call.registry) >= limit:
         raise errors.limit_exceeded("repositories per registry", limit)
-    return records.add_repository(call.account, call.region, name, created_at=call.now, **settings)
+    return records.add_repository(call.registry, name, created_at=call.now, **settings)
 
 
 def delete_repository(call: Call) -> Answer:
@@ -76,19 +78,18 @@ def describe_repositories(call: Call) -> Answer:
             return {"repositories": [describe(call.repository(records, name)) for name in names]}
         call.require_own_registry()
         size = paging.page_size(call)
-        found = records.repositories(call.account, call.region, paging.position(call), size + 1)
-        more = paging.token(call, found[size - 1].name) if len(found) > size else None
-        return {"repositories": [describe(repository) for repository in found[:size]], "nextToken": more}
+        found = records.repositories(call.registry, paging.position(call), size + 1)
+        repositories, more = paging.page(call, found, size, lambda repository: repository.name)
+        return {"repositories": list(map(describe, repositories)), "nextToken": more}
 
 
 def describe(repository: Repository) -> Answer:
     """Write a repository as ECR shows it."""
-    account, region, name = repository.account, repository.region, repository.name
     return {
-        "repositoryArn": arn_of(account, region, name),
-        "registryId": account,
-        "repositoryName": name,
-        "repositoryUri": f"{registry_host(account, region)}/{name}",
+        "repositoryArn": repository.arn,
+        "registryId": repository.account,
+        "repositoryName": repository.name,
+        "repositoryUri": f"{repository.registry.host}/{repository.name}",
         "createdAt": repository.created_at,
         "imageTagMutability": repository.mutability,
         "imageTagMutabilityExclusionFilters": repository.exclusions or None,
@@ -104,7 +105,8 @@ def encryption(call: Call, asked: dict[str, str] | None) -> dict[str, str]:
         if key:
             raise invalid_parameter("encryptionConfiguration", "kmsKey can only be given with encryptionType KMS")
         return {"encryptionType": kind}
-    key = key or f"arn:{partition_of(call.region)}:kms:{call.region}:{call.account}:alias/aws/ecr"
+    registry = call.registry
+    key = key or f"arn:{registry.partition}:kms:{registry.region}:{registry.account}:alias/aws/ecr"
     if key in call.state.switches.unusable_kms_keys:
         raise errors.kms_key_unusable(key)
     return {"encryptionType": kind, "kmsKey": key}
@@ -159,9 +161,10 @@ def _resource(call: Call, records: Records) -> Repository:
     """Find the repository an ARN names: one of the caller's Region."""
     arn: str = call.parameters["resourceArn"]
     found = re.fullmatch(r"arn:[a-z-]+:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)", arn)
-    if not found or found[1] != call.region:
-        raise invalid_parameter("resourceArn", f"must be the ARN of a repository in {call.region}")
-    repository = records.repository(found[2], found[1], found[3])
+    region = call.registry.region
+    if not found or found[1] != region:
+        raise invalid_parameter("resourceArn", f"must be the ARN of a repository in {region}")
+    repository = records.repository(Registry(found[2], region), found[3])
     if repository is None:
         raise errors.repository_not_found(found[3], found[2])
     call.authorise(repository)
@@ -237,7 +240,7 @@ def get_authorization_token(call: Call) -> Answer:
     does, arrives here; AWS answers ``https://<account>.dkr.ecr.<region>.amazonaws.com``.
     """
     expires = call.now + _TOKEN_LIFETIME
-    grant = json.dumps({"account": call.caller.account, "region": call.region, "expires": expires})
+    grant = json.dumps({"account": call.caller.account, "region": call.caller.region, "expires": expires})
     password = call.state.sealer.seal("registry password", grant)
     authorization = base64.b64encode(f"AWS:{password}".encode()).decode("ascii")
     registries = call.parameters.get("registryIds", [call.caller.account])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ecr_provider.emulator.rules.call import Answer, Call, arn_of
+from ecr_provider.emulator.clock import DAY
+from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
 from ecr_provider.emulator.rules.scanning import scans
 from ecr_provider.emulator.rules.scanning.scans import ImageScan
@@ -13,9 +14,9 @@ from ecr_provider.emulator.store.images import ImageFilter
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 from ecr_provider.emulator.store.scans import Scan
+from ecr_provider.emulator.store.settings import SettingKind
 
-_ALL = -1
-_ELIGIBLE = 14 * scans.DAY
+_ELIGIBLE = 14 * DAY
 
 # PutRegistryScanningConfiguration (API reference), but for MANUAL: it is what a repository has anyway.
 _FREQUENCIES = {
@@ -44,9 +45,9 @@ def batch_get_repository_scanning_configuration(call: Call) -> Answer:
     """BatchGetRepositoryScanningConfiguration: missing repositories are failures, not errors."""
     found, failures = [], []
     with call.transaction() as records:
-        configured = scans.configuration(records, call.account, call.region)
+        configured = scans.configuration(records, call.registry)
         for name in dict.fromkeys(call.parameters["repositoryNames"]):
-            if repository := records.repository(call.account, call.region, name):
+            if repository := records.repository(call.registry, name):
                 call.authorise(repository)
                 found.append(_describe(repository, scans.coverage(configured, repository)))
             else:
@@ -56,7 +57,7 @@ def batch_get_repository_scanning_configuration(call: Call) -> Answer:
 
 def _describe(repository: Repository, covered: scans.Coverage) -> Answer:
     return {
-        "repositoryArn": arn_of(repository.account, repository.region, repository.name),
+        "repositoryArn": repository.arn,
         "repositoryName": repository.name,
         "scanOnPush": covered.frequency == "SCAN_ON_PUSH",
         "scanFrequency": covered.frequency,
@@ -75,7 +76,7 @@ def _failure(name: str, registry_id: str) -> Answer:
 def get_registry_scanning_configuration(call: Call) -> Answer:
     """GetRegistryScanningConfiguration: basic scanning without rules, as long as nothing is put."""
     with call.transaction() as records:
-        configured = scans.configuration(records, call.account, call.region)
+        configured = scans.configuration(records, call.registry)
     return {"registryId": call.account, "scanningConfiguration": configured}
 
 
@@ -88,8 +89,8 @@ def put_registry_scanning_configuration(call: Call) -> Answer:
     configured = {"scanType": call.parameters.get("scanType", "BASIC"), "rules": call.parameters.get("rules", [])}
     _require_rules(configured)
     with call.transaction() as records:
-        before = scans.configuration(records, call.account, call.region)
-        records.set_setting(call.account, call.region, scans.CONFIGURATION, "", configured, now=call.now)
+        before = scans.configuration(records, call.registry)
+        records.set_setting(call.registry, SettingKind.SCANNING_CONFIGURATION, "", configured, now=call.now)
         if configured["scanType"] == "ENHANCED":
             _turn_on(call, records, before, configured)
     return {"registryScanningConfiguration": configured}
@@ -108,7 +109,7 @@ def _require_rules(configured: dict[str, Any]) -> None:
 def _turn_on(call: Call, records: Records, before: dict[str, Any], after: dict[str, Any]) -> None:
     """Scan what has come under enhanced scanning, and announce which repositories' frequency changed."""
     changes = []
-    for repository in records.repositories(call.account, call.region, "", _ALL):
+    for repository in records.repositories(call.registry):
         old, new = scans.coverage(before, repository), scans.coverage(after, repository)
         if new.is_on_push:
             _scan_present_images(call, records, repository, new)
@@ -120,7 +121,7 @@ def _turn_on(call: Call, records: Records, before: dict[str, Any], after: dict[s
 
 
 def _scan_present_images(call: Call, records: Records, repository: Repository, wanted: scans.Coverage) -> None:
-    for image in records.images(repository, ImageFilter("ANY", "ACTIVE", call.now), 0, _ALL):
+    for image in records.images(repository, ImageFilter("ANY", "ACTIVE", call.now)):
         if scans.is_scannable(image) and records.scan(image, "ENHANCED") is None:
             expired = image.pushed_at < call.now - _ELIGIBLE
             scan = Scan("ENHANCED", wanted.frequency, call.now, expired)
@@ -130,7 +131,7 @@ def _scan_present_images(call: Call, records: Records, repository: Repository, w
 def _change(repository: Repository, old: scans.Coverage, new: scans.Coverage) -> dict[str, str]:
     return {
         "repository-name": repository.name,
-        "repository-arn": arn_of(repository.account, repository.region, repository.name),
+        "repository-arn": repository.arn,
         "scan-frequency": new.frequency,
         "previous-scan-frequency": old.frequency,
     }

@@ -9,7 +9,6 @@ import hashlib
 from collections import Counter
 from typing import Any
 
-from ecr_provider.emulator.rules.call import arn_of, partition_of
 from ecr_provider.emulator.scripts import Finding, ScanStep, named
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.repositories import Repository
@@ -38,12 +37,12 @@ def basic(finding: Finding) -> dict[str, Any]:
 
 def enhanced(finding: Finding, repository: Repository, image: dict[str, Any], seen_at: float) -> dict[str, Any]:
     """Write an ``EnhancedImageScanFinding`` in a resource, seen once, at this time in epoch seconds."""
-    account, region = repository.account, repository.region
+    registry = repository.registry
     identity = hashlib.sha256(f"{image['id']} {finding.name} {finding.package}".encode()).hexdigest()[:32]
     return {
-        "awsAccountId": account,
+        "awsAccountId": registry.account,
         "description": finding.description,
-        "findingArn": f"arn:{partition_of(region)}:inspector2:{region}:{account}:finding/{identity}",
+        "findingArn": f"arn:{registry.partition}:inspector2:{registry.region}:{registry.account}:finding/{identity}",
         "firstObservedAt": seen_at,
         "lastObservedAt": seen_at,
         "packageVulnerabilityDetails": _vulnerability(finding),
@@ -84,7 +83,7 @@ def resource(repository: Repository, image: Image, tags: list[str]) -> dict[str,
     }
     return {
         "details": {"awsEcrContainerImage": details},
-        "id": f"{arn_of(repository.account, repository.region, repository.name)}/{image.digest}",
+        "id": f"{repository.arn}/{image.digest}",
         "tags": {},
         "type": "AWS_ECR_CONTAINER_IMAGE",
     }

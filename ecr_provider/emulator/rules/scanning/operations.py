@@ -6,7 +6,7 @@ from typing import Any
 
 from ecr_provider.emulator.rules import errors, paging
 from ecr_provider.emulator.rules.call import Answer, Call
-from ecr_provider.emulator.rules.images.image_ids import find_or_raise
+from ecr_provider.emulator.rules.images.image_ids import find_or_raise, image_answer
 from ecr_provider.emulator.rules.scanning import findings, scans
 from ecr_provider.emulator.rules.scanning.scans import ImageScan
 from ecr_provider.emulator.scripts import ScanStep, named
@@ -25,12 +25,12 @@ def start_image_scan(call: Call) -> Answer:
     with call.transaction() as records:
         repository = call.repository(records)
         image = find_or_raise(records, repository, call.parameters["imageId"])
-        configured = scans.configuration(records, repository.account, repository.region)
+        configured = scans.configuration(records, repository.registry)
         covered = scans.coverage(configured, repository)
         _require_scannable(call, records, repository, image, covered.scan_type)
         begun = ImageScan(repository, image, Scan("BASIC", covered.frequency, call.now))
         scans.begin(call, records, begun)
-        step = scans.current_step(call, begun) or ScanStep("IN_PROGRESS")
+        step = scans.current_step(call.state, begun, call.now) or ScanStep("IN_PROGRESS")
     return _answer(call, repository, image) | {"imageScanStatus": scans.status(step)}
 
 
@@ -56,9 +56,9 @@ def describe_image_scan_findings(call: Call) -> Answer:
     with call.transaction() as records:
         repository = call.repository(records)
         image = find_or_raise(records, repository, call.parameters["imageId"])
-        configured = scans.configuration(records, repository.account, repository.region)
+        configured = scans.configuration(records, repository.registry)
         found = scans.find(records, repository, image, configured["scanType"])
-        step = scans.current_step(call, found) if found else None
+        step = scans.current_step(call.state, found, call.now) if found else None
         if found is None or step is None:
             raise errors.scan_not_found(call.parameters["imageId"], repository.name, repository.account)
         tags = records.tags(image)
@@ -74,8 +74,8 @@ def _findings_answer(call: Call, found: ImageScan, step: ScanStep, tags: list[st
     every = named(step.findings or ())
     if step.findings is None or not (every or step.status in scans.COMPLETE):
         return {}
-    first, size, seen_at = int(paging.position(call) or 0), paging.page_size(call), found.scan.started_at + step.after
-    page = every[first : first + size]
+    page, more = paging.page_of_all(call, every)
+    seen_at = found.scan.started_at + step.after
     written: dict[str, Any] = {
         "imageScanCompletedAt": seen_at,
         "vulnerabilitySourceUpdatedAt": seen_at,
@@ -86,13 +86,8 @@ def _findings_answer(call: Call, found: ImageScan, step: ScanStep, tags: list[st
     else:
         image = findings.resource(found.repository, found.image, tags)
         written["enhancedFindings"] = [findings.enhanced(finding, found.repository, image, seen_at) for finding in page]
-    more = paging.token(call, str(first + size)) if len(every) > first + size else None
     return {"imageScanFindings": written, "nextToken": more}
 
 
 def _answer(call: Call, repository: Repository, image: Image) -> Answer:
-    return {
-        "registryId": repository.account,
-        "repositoryName": repository.name,
-        "imageId": {"imageDigest": image.digest, "imageTag": call.parameters["imageId"].get("imageTag")},
-    }
+    return image_answer(repository, image.digest, call.parameters["imageId"].get("imageTag"))

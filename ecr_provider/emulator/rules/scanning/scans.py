@@ -10,25 +10,21 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ecr_provider.emulator.rules import manifests
-from ecr_provider.emulator.rules.call import Answer, Call, arn_of
+from ecr_provider.emulator.clock import DAY
+from ecr_provider.emulator.registries import Registry
+from ecr_provider.emulator.rules import filters
+from ecr_provider.emulator.rules.call import Answer, Call
+from ecr_provider.emulator.rules.media_types import IMAGE_CONFIGS, SCHEMA1, SIGNED_SCHEMA1
 from ecr_provider.emulator.rules.scanning.findings import severity_counts
-from ecr_provider.emulator.rules.wildcards import matches
+from ecr_provider.emulator.rules.state import State
 from ecr_provider.emulator.scripts import ScanStatus, ScanStep, step_at
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
 from ecr_provider.emulator.store.scans import Scan
-
-CONFIGURATION = "scanning configuration"
-
-DAY = 24 * 60 * 60  # seconds
+from ecr_provider.emulator.store.settings import SettingKind
 
 _USUAL_CONFIGURATION = {"scanType": "BASIC", "rules": []}  # PutRegistryScanningConfiguration
-
-_IMAGE_CONFIGS = frozenset(
-    {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
-)
 
 COMPLETE: frozenset[ScanStatus] = frozenset({"COMPLETE", "ACTIVE"})
 """What an image is after its first scan: one that is scanned continuously stays ACTIVE."""
@@ -60,9 +56,9 @@ class Coverage:
         return self.frequency != "MANUAL"
 
 
-def configuration(records: Records, account: str, region: str) -> dict[str, Any]:
+def configuration(records: Records, registry: Registry) -> dict[str, Any]:
     """Return a registry's scanning configuration."""
-    setting = records.setting(account, region, CONFIGURATION)
+    setting = records.setting(registry, SettingKind.SCANNING_CONFIGURATION)
     return setting.value if setting else _USUAL_CONFIGURATION
 
 
@@ -74,9 +70,9 @@ def coverage(configured: dict[str, Any], repository: Repository) -> Coverage:
     filters: which of the two wins there is not documented.
     """
     matching = {
-        rule["scanFrequency"]: filters
+        rule["scanFrequency"]: selecting
         for rule in configured["rules"]
-        if (filters := [wanted for wanted in rule["repositoryFilters"] if _covers(wanted["filter"], repository.name)])
+        if (selecting := [wanted for wanted in rule["repositoryFilters"] if filters.selects(wanted, repository.name)])
     }
     for frequency in ("CONTINUOUS_SCAN", "SCAN_ON_PUSH"):
         if frequency in matching:
@@ -85,17 +81,9 @@ def coverage(configured: dict[str, Any], repository: Repository) -> Coverage:
     return Coverage(configured["scanType"], "SCAN_ON_PUSH" if on_push else "MANUAL", [])
 
 
-def _covers(wildcard: str, name: str) -> bool:
-    """Match a repository's name; a filter without a wildcard matches all names that contain it (same page)."""
-    return matches(wildcard if "*" in wildcard else f"*{wildcard}*", name)
-
-
 def is_scannable(image: Image) -> bool:
     """Tell whether it is an image for one platform: neither indexes nor other artifacts are scanned."""
-    return image.artifact_media_type in _IMAGE_CONFIGS or image.media_type in (
-        manifests.SCHEMA1,
-        manifests.SIGNED_SCHEMA1,
-    )
+    return image.artifact_media_type in IMAGE_CONFIGS or image.media_type in (SCHEMA1, SIGNED_SCHEMA1)
 
 
 # --- Beginning -----------------------------------------------------------------------------------------------
@@ -121,7 +109,7 @@ def scan_on_push(call: Call, records: Records, repository: Repository, image: Im
 
     Where a quota stands against it there is none, and nobody is told.
     """
-    wanted = coverage(configuration(records, repository.account, repository.region), repository)
+    wanted = coverage(configuration(records, repository.registry), repository)
     if not wanted.is_on_push or not is_scannable(image):
         return
     last, start = records.scan(image, wanted.scan_type), call.now + after
@@ -141,7 +129,7 @@ def was_scanned_lately(last: Scan | None, now: float) -> bool:
 def is_quota_used_up(call: Call, records: Records, repository: Repository) -> bool:
     """Tell whether the registry had all the basic scans it may have in 24 hours."""
     limit = call.state.limits.basic_scans
-    return records.has_scans(limit, repository.account, repository.region, "BASIC", call.now - DAY)
+    return records.has_scans(limit, repository.registry, "BASIC", call.now - DAY)
 
 
 def _is_scan_over(image: Image, last: Scan | None) -> bool:
@@ -163,13 +151,13 @@ def begin(call: Call, records: Records, begun: ImageScan) -> None:
 # --- What it says --------------------------------------------------------------------------------------------
 
 
-def current_step(call: Call, found: ImageScan) -> ScanStep | None:
-    """Return what a scan says now; None while it cannot be found yet."""
+def current_step(state: State, found: ImageScan, now: float) -> ScanStep | None:
+    """Return what a scan says at this time; None while it cannot be found yet."""
     if found.image.archived:
         return ScanStep("IMAGE_ARCHIVED")
     if found.scan.expired:
         return ScanStep("SCAN_ELIGIBILITY_EXPIRED")
-    return step_at(_steps(call, found), found.scan.started_at, call.now)
+    return step_at(_steps(state, found), found.scan.started_at, now)
 
 
 def status(step: ScanStep) -> Answer:
@@ -177,15 +165,15 @@ def status(step: ScanStep) -> Answer:
     return {"status": step.status, "description": step.description or _DESCRIPTIONS.get(step.status)}
 
 
-def _steps(call: Call, found: ImageScan) -> tuple[ScanStep, ...]:
+def _steps(state: State, found: ImageScan) -> tuple[ScanStep, ...]:
     repository, scan = found.repository, found.scan
-    scripts = call.state.scans.about(repository.account, repository.region, repository.name, found.image.digest)
+    scripts = state.scans.about(*repository.registry, repository.name, found.image.digest)
     if scripts and scripts[0].steps:
         return scripts[0].steps
     first: ScanStatus = "IN_PROGRESS" if scan.scan_type == "BASIC" else "PENDING"
     last: ScanStatus = "ACTIVE" if scan.frequency == "CONTINUOUS_SCAN" else "COMPLETE"
     findings = scripts[0].findings if scripts else ()
-    return (ScanStep(first), ScanStep(last, call.state.switches.scan_seconds, findings))
+    return (ScanStep(first), ScanStep(last, state.switches.scan_seconds, findings))
 
 
 # --- Reporting its end ---------------------------------------------------------------------------------------
@@ -199,34 +187,32 @@ def complete_image_scan(call: Call) -> Answer:
     """
     wanted = call.parameters
     with call.transaction() as records:
-        repository = records.repository(call.account, call.region, wanted["repositoryName"])
-        image = records.image(repository, wanted["imageDigest"]) if repository else None
-        found = find(records, repository, image, wanted["scanType"]) if repository and image else None
+        scanned = call.job_image(records)
+        found = find(records, *scanned, wanted["scanType"]) if scanned else None
         if found and found.scan.started_at == wanted["startedAt"]:
-            step = current_step(call, found)
+            step = current_step(call.state, found, call.now)
             if step and step.status in COMPLETE:
                 _report(call, found, step, records.tags(found.image))
-            elif _end(call, found) > call.now:
+            elif _end(call.state, found) > call.now:
                 _report_later(call, found)
     return {}
 
 
 def _report_later(call: Call, found: ImageScan) -> None:
-    end, repository = _end(call, found), found.repository
+    end = _end(call.state, found)
     if end < math.inf:
         parameters = {
-            "repositoryName": repository.name,
+            "repositoryName": found.repository.name,
             "imageDigest": found.image.digest,
             "scanType": found.scan.scan_type,
             "startedAt": found.scan.started_at,
         }
-        account, region = repository.account, repository.region
-        call.later(end - call.now, "CompleteImageScan", parameters, account=account, region=region)
+        call.later(end - call.now, "CompleteImageScan", parameters)
 
 
-def _end(call: Call, found: ImageScan) -> float:
+def _end(state: State, found: ImageScan) -> float:
     """Return when the scan is complete for the first time, in epoch seconds; ``inf`` for never."""
-    ends = (step.after for step in _steps(call, found) if step.status in COMPLETE)
+    ends = (step.after for step in _steps(state, found) if step.status in COMPLETE)
     return found.scan.started_at + next(ends, math.inf)
 
 
@@ -236,7 +222,6 @@ def _report(call: Call, found: ImageScan, step: ScanStep, tags: list[str]) -> No
     User guide, "Amazon ECR events and EventBridge" and "EventBridge events sent for enhanced scanning".
     """
     repository, scan_type = found.repository, found.scan.scan_type
-    arn = arn_of(repository.account, repository.region, repository.name)
     counts = severity_counts(step, scan_type)
     detail = {
         "scan-status": "COMPLETE",
@@ -246,8 +231,8 @@ def _report(call: Call, found: ImageScan, step: ScanStep, tags: list[str]) -> No
         "image-tags": tags,
     }
     if scan_type == "BASIC":
-        call.emit("ECR Image Scan", detail, (arn,))
+        call.emit("ECR Image Scan", detail, (repository.arn,))
         return
     counts["TOTAL"] = sum(counts.values())
-    detail |= {"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": arn}
-    call.emit("Inspector2 Scan", detail, (arn,), source="aws.inspector2")
+    detail |= {"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": repository.arn}
+    call.emit("Inspector2 Scan", detail, (repository.arn,), source="aws.inspector2")

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecr_provider.emulator.errors import EcrError
-from ecr_provider.emulator.rules import layers, manifests
+from ecr_provider.emulator.rules import layers
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.images.put_image import put_image
 from ecr_provider.emulator.rules.manifests import digest_of
+from ecr_provider.emulator.rules.media_types import OCI_MANIFEST
 from ecr_provider.emulator.scripts import SigningStep
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
@@ -39,9 +40,8 @@ def complete_image_signing(call: Call) -> Answer:
     """
     wanted = call.parameters
     with call.transaction() as records:
-        repository = records.repository(call.account, call.region, wanted["repositoryName"])
-        image = records.image(repository, wanted["imageDigest"]) if repository else None
-        if repository and image:
+        if found := call.job_image(records):
+            repository, image = found
             for signature in records.signatures(image):
                 begun = (signature.signing_profile, signature.started_at)
                 if begun == (wanted["signingProfileArn"], wanted["startedAt"]):
@@ -50,7 +50,10 @@ def complete_image_signing(call: Call) -> Answer:
 
 
 def _store(call: Call, records: Records, repository: Repository, image: Image, signature: Signature) -> None:
-    """Push the signature as a client would, or keep why that is refused: a quota, or the repository's policy."""
+    """Push the signature as a client would, or keep why that is refused: a quota, or the repository's policy.
+
+    A push that is refused half way leaves nothing behind.
+    """
     subject = _descriptor(image.media_type, records.manifest(image))
     envelope = _json(_envelope(subject, signature.signing_profile, call.now))
     try:
@@ -67,7 +70,7 @@ def _push(call: Call, name: str, subject: dict[str, Any], envelope: bytes) -> No
         _upload(call, name, blob)
     manifest = {
         "schemaVersion": 2,
-        "mediaType": manifests.OCI_MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "config": _descriptor(_ARTIFACT, config),
         "layers": [_descriptor(_ENVELOPE, envelope)],
         "subject": subject,
@@ -83,11 +86,12 @@ def _upload(call: Call, name: str, blob: bytes) -> None:
 
     upload_id = layers.initiate_layer_upload(at("InitiateLayerUpload"))["uploadId"]
     part = {"partFirstByte": 0, "partLastByte": len(blob) - 1, "layerPartBlob": blob}
-    layers.upload_layer_part(at("UploadLayerPart", uploadId=upload_id, **part))
     try:
+        layers.upload_layer_part(at("UploadLayerPart", uploadId=upload_id, **part))
         layers.complete_layer_upload(at("CompleteLayerUpload", uploadId=upload_id, layerDigests=[digest_of(blob)]))
     except EcrError as error:
         if error.code != "LayerAlreadyExistsException":
+            call.state.store.blobs.discard(upload_id)  # what is in the database goes with the attempt
             raise
 
 

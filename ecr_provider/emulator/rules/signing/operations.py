@@ -7,8 +7,9 @@ from typing import Any
 from ecr_provider.emulator.rules import errors
 from ecr_provider.emulator.rules.call import Answer, Call
 from ecr_provider.emulator.rules.errors import invalid_parameter
-from ecr_provider.emulator.rules.images.image_ids import find_or_raise
-from ecr_provider.emulator.rules.signing.sign_on_push import CONFIGURATION, current_step
+from ecr_provider.emulator.rules.images.image_ids import find_or_raise, image_answer
+from ecr_provider.emulator.rules.signing.sign_on_push import current_step
+from ecr_provider.emulator.store.settings import SettingKind
 
 
 def get_signing_configuration(call: Call) -> Answer:
@@ -19,13 +20,14 @@ def get_signing_configuration(call: Call) -> Answer:
 def put_signing_configuration(call: Call) -> Answer:
     """PutSigningConfiguration: replaces all rules. Images that are there already are not signed."""
     configured: dict[str, Any] = call.parameters["signingConfiguration"]
+    region = call.registry.region
     for rule in configured["rules"]:
         arn: str = rule["signingProfileArn"]
-        if arn.split(":")[3] != call.region:
+        if arn.split(":")[3] != region:
             # "Cross-region signing is not supported" (user guide, "Managed signing").
-            raise invalid_parameter("signingProfileArn", f"'{arn}' must be a signing profile in {call.region}")
+            raise invalid_parameter("signingProfileArn", f"'{arn}' must be a signing profile in {region}")
     with call.transaction() as records:
-        records.set_setting(call.account, call.region, CONFIGURATION, "", configured, now=call.now)
+        records.set_setting(call.registry, SettingKind.SIGNING_CONFIGURATION, "", configured, now=call.now)
     return {"signingConfiguration": configured}
 
 
@@ -33,13 +35,13 @@ def delete_signing_configuration(call: Call) -> Answer:
     """DeleteSigningConfiguration: answers with the configuration that was."""
     with call.transaction() as records:
         configured = _configuration(call)
-        records.delete_setting(call.account, call.region, CONFIGURATION)
+        records.delete_setting(call.registry, SettingKind.SIGNING_CONFIGURATION)
     return {"registryId": call.account, "signingConfiguration": configured}
 
 
 def _configuration(call: Call) -> dict[str, Any]:
     with call.transaction() as records:
-        setting = records.setting(call.account, call.region, CONFIGURATION)
+        setting = records.setting(call.registry, SettingKind.SIGNING_CONFIGURATION)
     if setting is None:
         raise errors.signing_configuration_not_found(call.account)
     configured: dict[str, Any] = setting.value
@@ -53,10 +55,7 @@ def describe_image_signing_status(call: Call) -> Answer:
         repository = call.repository(records)
         image = find_or_raise(records, repository, image_id)
         steps = {one.signing_profile: current_step(call, one) for one in records.signatures(image)}
-    return {
-        "registryId": repository.account,
-        "repositoryName": repository.name,
-        "imageId": {"imageDigest": image.digest, "imageTag": image_id.get("imageTag")},
+    return image_answer(repository, image.digest, image_id.get("imageTag")) | {
         "signingStatuses": [
             {
                 "signingProfileArn": profile,

@@ -1,7 +1,7 @@
 """Managed signing: what is pushed is signed, some time later, with the profiles of the registry's configuration.
 
 How it goes is settled by the push: as the latest script says (``scripts``), or as usual. How it stands is then a
-function of the clock. Storing the signature is ``signing.complete_image_signing``'s job.
+function of the clock. Storing the signature is ``notation.complete_image_signing``'s job.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ecr_provider.emulator.rules import manifests
 from ecr_provider.emulator.rules.call import Call
+from ecr_provider.emulator.rules.filters import is_for_repository
+from ecr_provider.emulator.rules.media_types import INDEXES
 from ecr_provider.emulator.rules.scanning.scans import is_scannable
-from ecr_provider.emulator.rules.wildcards import matches
 from ecr_provider.emulator.scripts import SigningStep, step_at
 from ecr_provider.emulator.store.images import Image
 from ecr_provider.emulator.store.records import Records
 from ecr_provider.emulator.store.repositories import Repository
+from ecr_provider.emulator.store.settings import SettingKind
 from ecr_provider.emulator.store.signatures import Signature
-
-CONFIGURATION = "signing configuration"
 
 
 def sign_on_push(call: Call, records: Records, repository: Repository, image: Image) -> None:
@@ -40,25 +39,19 @@ def sign_on_push(call: Call, records: Records, repository: Repository, image: Im
 
 def _is_signable(image: Image) -> bool:
     """Tell whether it is a container image, for one platform or for several: "signatures cannot be signed"."""
-    is_index = image.media_type in (manifests.OCI_INDEX, manifests.MANIFEST_LIST)
-    return is_scannable(image) or (is_index and image.artifact_media_type is None)
+    return is_scannable(image) or (image.media_type in INDEXES and image.artifact_media_type is None)
 
 
 def _profiles(records: Records, repository: Repository) -> list[str]:
-    """List the profiles whose rules are for a repository; a rule without filters is for all."""
-    setting = records.setting(repository.account, repository.region, CONFIGURATION)
+    """List the profiles whose rules are for a repository."""
+    setting = records.setting(repository.registry, SettingKind.SIGNING_CONFIGURATION)
     rules: list[dict[str, Any]] = setting.value["rules"] if setting else []
-    return list(dict.fromkeys(rule["signingProfileArn"] for rule in rules if _is_for(rule, repository.name)))
-
-
-def _is_for(rule: dict[str, Any], name: str) -> bool:
-    filters = rule.get("repositoryFilters")
-    return filters is None or any(matches(wanted["filter"], name) for wanted in filters)
+    return list(dict.fromkeys(rule["signingProfileArn"] for rule in rules if is_for_repository(rule, repository.name)))
 
 
 def _steps(call: Call, repository: Repository, image: Image, profile: str) -> tuple[SigningStep, ...]:
     """Return how signing will go: as the latest script says, or as usual."""
-    for script in call.state.signings.about(repository.account, repository.region, repository.name, image.digest):
+    for script in call.state.signings.about(*repository.registry, repository.name, image.digest):
         if script.signing_profile_arn in (None, profile):
             return script.steps
     return (SigningStep("IN_PROGRESS"), SigningStep("COMPLETE", call.state.switches.signing_seconds))
@@ -74,10 +67,9 @@ def _complete_later(
         "signingProfileArn": profile,
         "startedAt": call.now,
     }
-    account, region = repository.account, repository.region
     for step in steps:
         if step.status == "COMPLETE":
-            call.later(step.after, "CompleteImageSigning", parameters, account=account, region=region)
+            call.later(step.after, "CompleteImageSigning", parameters)
             return
 
 
