@@ -78,3 +78,31 @@ class Wire(Connection):
     ) -> Answer:
         """Send a request, signed unless ``headers`` say otherwise."""
         return super().send(method, address, body, {"Authorization": AUTHORIZATION} | dict(headers or {}))
+
+
+class Control:
+    """A client of ``/_emulator``."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        text = None if body is None else json.dumps(body)
+        return self._wire.send(
+            method, f"/_emulator{path}", text, {"Content-Type": "application/json"} | (headers or {})
+        )
+
+    def get(self, path: str) -> Any:
+        answer = self.send("GET", path)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json"), answer
+        return answer.json
+
+    def do(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.send(method, path, body)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def refused(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> str:
+        answer = self.send(method, path, body, headers)
+        assert 400 <= answer.status < 500
+        return f"{answer.status} {answer.json['message']}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from emulator.replications import WEST
-from emulator_calls import ONCE, OTHER, Wire, version
+from emulator_calls import ONCE, OTHER, Control, Wire, version
 
 from ecr_provider.emulator import EcrEmulator, model
 from ecr_provider.emulator.samples import push
@@ -118,3 +118,9 @@ def wire(ecr: EcrEmulator) -> Iterator[Wire]:
     connection = Wire(ecr.endpoint_url)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def control(wire: Wire) -> Control:
+    """What other processes may ask of the emulator."""
+    return Control(wire)

@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from emulator_calls import ONCE, Wire
+from emulator_calls import ONCE, Control, Wire
 from local_ecr import needs_archives
 
-from ecr_provider.emulator import EcrEmulator, Finding, ScanStep, SigningStep
+from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 SAMPLE = sample_image(("linux/amd64",))
-
-
-class Control:
-    """A client of ``/_emulator``."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-        text = None if body is None else json.dumps(body)
-        return self._wire.send(
-            method, f"/_emulator{path}", text, {"Content-Type": "application/json"} | (headers or {})
-        )
-
-    def get(self, path: str) -> Any:
-        answer = self.send("GET", path)
-        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json"), answer
-        return answer.json
-
-    def do(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self.send(method, path, body)
-        assert answer.status == 200, answer
-        return answer.json
-
-    def refused(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> str:
-        answer = self.send(method, path, body, headers)
-        assert 400 <= answer.status < 500
-        return f"{answer.status} {answer.json['message']}"
-
-
-@pytest.fixture
-def control(wire: Wire) -> Control:
-    return Control(wire)
 
 
 def test_what_there_is(control: Control) -> None:
@@ -144,6 +109,12 @@ def test_faults_that_cannot_be(ecr: EcrEmulator, control: Control, added: Any, m
     assert refusal.startswith("400 ")
     assert message in refusal
     assert ecr.faults.pending == ()
+
+
+def test_a_real_client_meets_them(ecr: EcrEmulator, control: Control) -> None:
+    control.do("POST", "/faults", {"fault": "fail", "operation": "DescribeRepositories"})
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        ecr.client(config=ONCE).describe_repositories()
 
 
 # --- Time ---
@@ -332,91 +303,3 @@ def test_names_of_this_machine(control: Control, host: str) -> None:
 
 def test_a_body_that_is_too_large(wire: Wire) -> None:
     assert wire.send_exactly("/_emulator/clock", [("Host", "localhost"), ("Content-Length", "2000000")]).status == 413
-
-
-# --- Scripts ---
-
-STEPS = [
-    {"status": "PENDING", "after": 1.5, "findings": [], "description": None},
-    {"status": "ACTIVE", "after": 60, "findings": None, "description": "Soon."},
-    {
-        "status": "ACTIVE",
-        "after": 90,
-        "findings": [
-            {"name": "CVE-2026-1", "severity": "HIGH", "package": "zlib", "version": "1", "description": "It is bad."}
-        ],
-        "description": None,
-    },
-    {"status": "ACTIVE", "after": 120, "findings": {"LOW": 2}, "description": None},
-]
-
-
-def test_scripts_of_scans(ecr: EcrEmulator, control: Control) -> None:
-    assert control.do("POST", "/scans", {"repository_name": "shop/web", "findings": {"CRITICAL": 1}}) == {}
-    image = {"account_id": "123456789012", "region_name": "us-east-1", "image_digest": "sha256:0"}
-    assert control.do("POST", "/scans", {"steps": STEPS, **image}) == {}
-    latest, first = ecr.scans.scripted
-    assert (first.repository_name, first.findings, first.steps) == ("shop/web", {"CRITICAL": 1}, ())
-    assert (latest.account_id, latest.region_name, latest.image_digest) == tuple(image.values())
-    assert latest.steps == (
-        ScanStep("PENDING", 1.5),
-        ScanStep("ACTIVE", 60, None, "Soon."),
-        ScanStep("ACTIVE", 90, (Finding("CVE-2026-1", "HIGH", "zlib", "1", "It is bad."),)),
-        ScanStep("ACTIVE", 120, {"LOW": 2}),
-    )
-
-
-def test_scripts_are_shown_as_they_may_be_posted(ecr: EcrEmulator, control: Control) -> None:
-    ecr.scans.script(findings=MappingProxyType({"LOW": 1}))
-    control.do("POST", "/scans", {"steps": STEPS})
-    scans = control.get("/scans")["scans"]
-    assert scans == [{"steps": STEPS, "findings": []}, {"steps": [], "findings": {"LOW": 1}}]
-    before = ecr.scans.scripted
-    assert control.do("DELETE", "/scans") == {}
-    assert control.get("/scans") == {"scans": []}
-    for script in reversed(scans):
-        control.do("POST", "/scans", script)
-    assert ecr.scans.scripted == before
-
-
-def test_scripts_of_signings(ecr: EcrEmulator, control: Control) -> None:
-    step = {"status": "FAILED", "after": 3, "failure_code": "AccessDenied", "failure_reason": None}
-    script = {"steps": [step], "repository_name": "shop/web", "signing_profile_arn": "arn"}
-    assert control.do("POST", "/signings", script) == {}
-    assert ecr.signings.scripted[0].steps == (SigningStep("FAILED", 3, "AccessDenied"),)
-    assert control.get("/signings") == {"signings": [script]}
-    control.do("DELETE", "/signings")
-    assert ecr.signings.scripted == ()
-
-
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ({}, "a script of scans has steps or findings"),
-        ({"repository_name": "shop/web"}, "a script of scans has steps or findings"),
-        ({"repositoryName": "a/b"}, "no 'repositoryName' for a script of scans, only account_id, findings, image_"),
-        ({"repository_name": 1}, "repository_name is a text or null, not 1"),
-        ({"steps": {}}, "steps is a list, each of it an object of status, after, findings, description, not {}"),
-        ({"steps": ["COMPLETE"]}, "steps[0] is an object of status, after, findings, description, not 'COMPLETE'"),
-        ({"steps": [{"after": 1}]}, "steps[0]: missing a required argument: 'status'"),
-        ({"steps": [{"status": "DONE"}]}, "status is one of IN_PROGRESS, COMPLETE"),
-        ({"steps": [{"status": "FAILED", "x": 1}]}, "no 'x' for steps[0], only after, description, findings, status"),
-        ({"steps": [{"status": "COMPLETE", "after": True}]}, "after is a number, not True"),
-        ({"steps": [{"status": "COMPLETE"}, {"status": "FAILED"}]}, "each step comes later"),
-        ({"findings": [{"name": "CVE-2026-1234"}]}, "findings[0]: missing a required argument: 'severity'"),
-        ({"findings": [{"name": "CVE-2026-1234", "severity": "high"}]}, "severity is one of"),
-        ({"findings": {"HIGH": "1"}}, "findings.HIGH is a whole number, not '1'"),
-        ({"findings": {"AWFUL": 1}}, "severity is one of"),
-    ],
-)
-def test_scripts_that_say_nothing_clear(ecr: EcrEmulator, control: Control, script: Any, message: str) -> None:
-    refusal = control.refused("POST", "/scans", script)
-    assert refusal.startswith("400 ")
-    assert message in refusal
-    assert ecr.scans.scripted == ()
-
-
-def test_a_real_client_meets_them(ecr: EcrEmulator, control: Control) -> None:
-    control.do("POST", "/faults", {"fault": "fail", "operation": "DescribeRepositories"})
-    with pytest.raises(ClientError, match="Rate exceeded"):
-        ecr.client(config=ONCE).describe_repositories()
