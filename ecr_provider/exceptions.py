@@ -27,6 +27,13 @@
         AccessDeniedError
         ThrottledError               retryable
         ServiceFaultError            retryable
+      RegistryCallError              operation, status, code: a registry's answer to one HTTP request
+        RegistryAccessDeniedError
+        RegistryNotFoundError
+        RangeIgnoredError
+        RegistryUnavailableError     retryable
+      CopyIncompleteError            missing: the copy lacks what the source has; no tag was put
+      CopyStoppedError               told to stop, or out of time; a later run goes on from there
 
 A message names the value, the rule that it broke and what to do. ``retryable`` tells whether the same call
 may succeed later; the operators and sensors fail a task at once for everything else.
@@ -178,5 +185,53 @@ class ThrottledError(EcrCallError):
 
 class ServiceFaultError(EcrCallError):
     """ECR failed or could not be reached, after the SDK's own retries; the call may have been applied."""
+
+    retryable = True
+
+
+class RegistryCallError(EcrProviderError):
+    """A registry refused or failed an HTTP request."""
+
+    def __init__(self, message: str, *, operation: str, status: int | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.status = status
+        self.code = code
+
+
+class RegistryAccessDeniedError(RegistryCallError):
+    """The credentials are missing, wrong, expired, or lack a permission."""
+
+
+class RegistryNotFoundError(RegistryCallError):
+    """The registry has no such repository, manifest or blob."""
+
+
+class RangeIgnoredError(RegistryCallError):
+    """The registry sends all of a blob where a part of it was asked for."""
+
+
+class RegistryUnavailableError(RegistryCallError):
+    """The registry failed, asked to slow down, or could not be reached; the request may have been applied.
+
+    ``retry_after``: how many seconds it asked to wait, if it did.
+    """
+
+    retryable = True
+    retry_after: float | None = None
+
+
+class CopyIncompleteError(EcrProviderError):
+    """The target lacks content that the source has, so that no tag was put; a later run may complete it."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, missing: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class CopyStoppedError(EcrProviderError):
+    """A copy was told to stop, or ran out of time; no tag was put, and a later run goes on from there."""
 
     retryable = True

@@ -26,6 +26,12 @@ DNS_SUFFIXES: Final = {
     "aws-eusc": "amazonaws.eu",
 }
 
+_DUAL_STACK_SUFFIX: Final = "on.aws"
+_HOST: Final = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
+    rf"\.(?P<suffix>{'|'.join(map(re.escape, [*DNS_SUFFIXES.values(), _DUAL_STACK_SUFFIX]))})"
+)
+
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 
@@ -55,6 +61,12 @@ def check_place(region_name: str, partition: str) -> None:
         raise InvalidReferenceError(f"{partition!r} is not a known AWS partition; they are {', '.join(DNS_SUFFIXES)}.")
 
 
+def _partition_of(region_name: str, suffix: str) -> str:
+    if region_name.startswith("us-gov-"):  # it shares its suffix with the commercial partition
+        return "aws-us-gov"
+    return next((partition for partition, of_it in DNS_SUFFIXES.items() if of_it == suffix), "aws")
+
+
 @dataclass(frozen=True, slots=True)
 class EcrRegistry:
     """A private registry: one account in one Region.
@@ -73,6 +85,19 @@ class EcrRegistry:
     def __post_init__(self) -> None:
         check_registry_id(self.account_id)
         check_place(self.region_name, self.partition)
+
+    @classmethod
+    def of_host(cls, host: str) -> Self | None:
+        """Return the registry that a host name is of, in any of the forms that AWS has; ``None``: of none.
+
+        Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
+
+        :param host: the host of an image reference.
+        """
+        found = _HOST.fullmatch(host)
+        return (
+            cls(found["account"], found["region"], _partition_of(found["region"], found["suffix"])) if found else None
+        )
 
     @property
     def host(self) -> str:

@@ -57,7 +57,7 @@ def plan_put(repository: EcrRepository, request: PutRequest) -> PutPlan:
         manifest = request.source
         _demand(request.digest, manifest)
         reading = repository.read(targets.values())
-    current = {tag: _pointee(repository, it, reading[it], request.guard) for tag, it in targets.items()}
+    current = {tag: pointee(repository, it, reading[it], request.guard) for tag, it in targets.items()}
     answered = [
         each.registry_id for each in (*reading.values(), *current.values()) if isinstance(each, (Image, Pointee))
     ]
@@ -89,12 +89,17 @@ def _demand(digest: Digest | None, manifest: Manifest) -> None:
         )
 
 
-def _pointee(
+def pointee(
     repository: EcrRepository, target: ImageIdentifier, result: Image | EcrCallError, guard: Guard | None
 ) -> Pointee | None:
     """Return what a target points at, asking again where BatchGetImage leaves it open.
 
     An archived image cannot be read, but its tag is taken: only DescribeImages tells by which digest.
+
+    :param target: a tag, or a digest.
+    :param result: what BatchGetImage said of it.
+    :param guard: where it has to point.
+    :raises EcrCallError: what it points at cannot be known.
     """
     if isinstance(result, Image):
         return Pointee(result.digest, registry_id=result.registry_id)
@@ -156,7 +161,7 @@ def _put_again(repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
     """Put after a wait, in which somebody else may have moved a guarded tag."""
     if plan.guard:
         target = ImageIdentifier(tag=move.tag)
-        at = _pointee(repository, target, repository.read([target])[target], plan.guard)
+        at = pointee(repository, target, repository.read([target])[target], plan.guard)
         decide(plan.manifest.digest, {move.tag: at}, plan.guard)
     return repository.put_image(plan.manifest, move.tag)
 

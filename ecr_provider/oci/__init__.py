@@ -6,7 +6,7 @@ are plain strings, named in ``ecr_provider.oci.media_types``.
 
 from __future__ import annotations
 
-from ecr_provider.oci.descriptor import Descriptor, Platform
+from ecr_provider.oci.descriptor import Descriptor, Platform, Referrer
 from ecr_provider.oci.digest import Digest
 from ecr_provider.oci.manifest import ImageIndex, ImageManifest, Manifest, parse_manifest
 from ecr_provider.oci.reference import ImageReference, check_repository_name, check_tag
@@ -19,6 +19,7 @@ __all__ = [
     "ImageReference",
     "Manifest",
     "Platform",
+    "Referrer",
     "check_repository_name",
     "check_tag",
     "parse_manifest",

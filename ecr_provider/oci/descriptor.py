@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from ecr_provider.exceptions import InvalidInputError, InvalidManifestError
 from ecr_provider.oci.digest import Digest
@@ -143,6 +143,19 @@ class Descriptor:
             artifact_type=json.optional("artifactType", check_media_type),
             urls=json.optional("urls", texts_of) or (),
         )
+
+
+class Referrer(NamedTuple):
+    """A manifest that refers to another one, its subject: a signature, an SBOM, an attestation.
+
+    Source: OCI distribution-spec, "Listing Referrers".
+
+    :param digest: the manifest's.
+    :param media_type: the manifest's.
+    """
+
+    digest: Digest
+    media_type: str
 
 
 def _split(text: object) -> list[str]:

@@ -66,20 +66,28 @@ class Digest:
         """
         return cls("sha256", hashlib.sha256(content).hexdigest())
 
+    def hasher(self) -> hashlib._Hash:
+        """Return a new hash of this digest's algorithm, to verify content that arrives in parts.
+
+        :raises InvalidDigestError: the algorithm is neither sha256 nor sha512, so nothing can be verified.
+        """
+        try:
+            return _HASHES[self.algorithm]()
+        except KeyError:
+            raise InvalidDigestError(
+                f"content cannot be verified by {quote(self.algorithm)}, only by {' or '.join(_HASHES)}; "
+                "name the content by its sha256 digest"
+            ) from None
+
     def matches(self, content: bytes) -> bool:
         """Tell whether the content has this digest.
 
         :param content: the bytes to verify.
         :raises InvalidDigestError: the algorithm is neither sha256 nor sha512, so nothing can be said.
         """
-        try:
-            calculate = _HASHES[self.algorithm]
-        except KeyError:
-            raise InvalidDigestError(
-                f"content cannot be verified by {quote(self.algorithm)}, only by {' or '.join(_HASHES)}; "
-                "name the content by its sha256 digest"
-            ) from None
-        return calculate(content).hexdigest() == self.encoded
+        hasher = self.hasher()
+        hasher.update(content)
+        return hasher.hexdigest() == self.encoded
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.encoded}"
