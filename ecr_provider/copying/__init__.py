@@ -2,7 +2,8 @@
 
 Two places and a call::
 
-    source = RegistryImages(RegistryRepository(Transport("quay.io", ChallengedAuthorizer(), patience), "team/web"))
+    patience = Patience(seconds=3600)
+    source = RegistryImages.at("quay.io", "team/web", patience)
     target = EcrImages(EcrRepository(boto3.client("ecr"), "shop/web"), patience)
     copy_image(source, target, source.manifest("1.42"), ["build-42"])
 

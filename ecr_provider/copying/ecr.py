@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ecr_provider.copying.protocols import Holdings, Place, Referrers
 from ecr_provider.copying.registries import RegistryReferrers, at_once
 from ecr_provider.ecr.authorization import RegistryAccess, registry_access
+from ecr_provider.ecr.creation import create_repository
 from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.indexes import index_with
 from ecr_provider.ecr.layers import available_layers
 from ecr_provider.ecr.pacing import pace_of
 from ecr_provider.ecr.put_image import carry_out, plan_put, pointee
 from ecr_provider.ecr.put_plan import Guard, Outcome, Pointee, PutPlan, PutRequest, TagMove, decide
 from ecr_provider.ecr.referrers import all_referrers, can_list_referrers, list_referrers
-from ecr_provider.ecr.repository import EcrRepository, Image
-from ecr_provider.exceptions import EcrCallError
-from ecr_provider.oci import Descriptor, Digest, Manifest, Referrer
+from ecr_provider.ecr.repository import EcrRepository, Image, ImageDetail
+from ecr_provider.exceptions import EcrCallError, EcrProviderError, RepositoryNotFoundError
+from ecr_provider.oci import Descriptor, Digest, ImageManifest, Manifest, Referrer
 from ecr_provider.patience import Patience
 from ecr_provider.registry.auth import Fetch
 from ecr_provider.registry.repository import Download, RegistryRepository, Upload
@@ -38,6 +41,8 @@ class EcrImages:
     :param repository: the repository.
     :param patience: how to wait between tries.
     :param guard: where a tag has to point for it to be moved.
+    :param create_with: if the repository is missing as a target, create it with these arguments of CreateRepository;
+        ``None``: that is an error.
     :param verify: whether to verify the registry's TLS certificate, or the path of a CA bundle.
     """
 
@@ -47,6 +52,7 @@ class EcrImages:
         patience: Patience,
         *,
         guard: Guard | None = None,
+        create_with: Mapping[str, Any] | None = None,
         verify: bool | str | None = None,
     ) -> None:
         self.repository = repository
@@ -54,6 +60,7 @@ class EcrImages:
         """What was decided about the tags, once they were looked at."""
         self._patience = patience
         self._guard = guard
+        self._create_with = create_with
         self._verify = verify
         self._registry_id = repository.registry_id
         self._lock = Lock()
@@ -96,6 +103,14 @@ class EcrImages:
         """Begin to read a blob, or a part of it."""
         return self._registry.download(blob, start, stop)
 
+    def index_of(self, image: Manifest) -> ImageDetail | None:
+        """Find the index that a single image is a part of; ``None``: there is none, or it is not seen at once."""
+        if not isinstance(image, ImageManifest) or image.subject:
+            return None
+        with suppress(EcrProviderError):  # to know it is worth a look, and no failure
+            return index_with(self.repository, image.digest)
+        return None
+
     # --- As a target ---
 
     def look(self, image: Manifest, tags: Sequence[str], digests: Collection[Digest]) -> Holdings:
@@ -106,7 +121,7 @@ class EcrImages:
         targets: dict[str | None, ImageIdentifier] = {tag: ImageIdentifier(tag=tag) for tag in tags}
         if not tags and image.digest in digests:
             targets[None] = ImageIdentifier(image.digest)
-        found = self._read({*targets.values(), *map(ImageIdentifier, digests)})
+        found = self._read_or_create({*targets.values(), *map(ImageIdentifier, digests)})
         current = {tag: self._pointee(target, found[target]) for tag, target in targets.items()}
         if current:
             moves = decide(image.digest, current, self._guard)
@@ -128,7 +143,7 @@ class EcrImages:
     def put_manifest(self, manifest: Manifest) -> None:
         """Put a manifest by its digest, by PutImage, which verifies it; that it is there already is fine."""
         plan = PutPlan(manifest, (TagMove(None, None, Outcome.CREATED),), None, self._registry_id)
-        self._call(lambda: self._carry_out(plan))
+        self._registry_id = self._call(lambda: self._carry_out(plan))
 
     def tag(self, image: Manifest, tags: Sequence[str]) -> None:
         """Look again where the tags point, and put the image under those that do not point at it.
@@ -156,6 +171,18 @@ class EcrImages:
         answered = (image.registry_id for image in found.values() if isinstance(image, Image))
         self._registry_id = self._registry_id or next(answered, None)
         return found
+
+    def _read_or_create(
+        self, identifiers: Collection[ImageIdentifier]
+    ) -> Mapping[ImageIdentifier, Image | EcrCallError]:
+        try:
+            return self._read(identifiers)
+        except RepositoryNotFoundError:
+            if self._create_with is None:
+                raise
+            settings = self._create_with
+            self._call(lambda: create_repository(self.repository, settings))
+            return self._read(identifiers)
 
     def _pointee(self, target: ImageIdentifier, result: Image | EcrCallError) -> Pointee | None:
         return self._call(lambda: pointee(self.repository, target, result, self._guard))
@@ -192,6 +219,7 @@ class EcrImages:
                     verify=self._verify,
                     proxies=getattr(self.repository.client.meta.config, "proxies", None),
                 )
+                self._registry_id = authorizer.access.registry_id
                 self._endpoint = RegistryRepository(transport, self.repository.repository_name)
             return self._endpoint
 

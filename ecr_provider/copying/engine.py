@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import Final, TypeVar
 
 from ecr_provider.copying.plan import CopyPlan, Way
-from ecr_provider.copying.progress import EVERY, Progress, size_of
+from ecr_provider.copying.progress import Lines, Progress, Watcher, size_of
 from ecr_provider.copying.protocols import ImageSource, ImageTarget
 from ecr_provider.copying.report import CopyResult
 from ecr_provider.copying.stripes import Stripes
@@ -28,7 +28,7 @@ _LISTING_TRIES: Final = 5  # of a referrer that was put a moment ago
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-_log: Final = logging.getLogger(__name__)
+_LOG: Final = Lines(logging.getLogger(__name__).info)
 
 
 def copy_image(
@@ -40,7 +40,7 @@ def copy_image(
     include_referrers: bool = True,
     max_workers: int = MAX_WORKERS,
     patience: Patience | None = None,
-    tell: Callable[[str], None] = _log.info,
+    watcher: Watcher = _LOG,
 ) -> CopyResult:
     """Copy an image from one repository to another, with all that it needs and all that refers to it.
 
@@ -55,14 +55,14 @@ def copy_image(
     :param include_referrers: copy signatures, SBOMs, attestations, too, of the image's parts as well, and theirs.
     :param max_workers: how many blobs to move at once.
     :param patience: how to wait between tries, and for how long.
-    :param tell: where to say how far it is.
+    :param watcher: who is told how far it is; by default the log.
     :raises EcrProviderError: what either side said against it; the tags are as they were.
     """
     began = time.monotonic()
     patience = patience or Patience()
     plan = survey(source, target, image, tags, include_referrers=include_referrers)
-    tell(_announcement(plan, source, target))
-    progress = Progress(sum(blob.size for blob in plan.by(Way.STREAMED)), tell)
+    watcher.say(_announcement(plan, source, target))
+    progress = Progress(sum(blob.size for blob in plan.by(Way.STREAMED)), watcher)
     with closing(Stripes()) as stripes, ThreadPoolExecutor(max_workers, thread_name_prefix="copy") as threads:
         run = _Run(plan, target, BlobCopier(source, target, patience, stripes, progress), threads, progress)
         try:
@@ -76,7 +76,7 @@ def copy_image(
     if plan.tags:
         target.tag(image, plan.tags)
     result = CopyResult(plan, ways, time.monotonic() - began)
-    tell(str(result))
+    watcher.say(str(result))
     return result
 
 
@@ -107,7 +107,7 @@ class _Run:
     def _copy_blob(self, blob: Descriptor, planned: Way) -> Way:
         began = time.monotonic()
         way = self._copier.copy(blob, planned)
-        self._progress.blob(blob, way, time.monotonic() - began)
+        self._progress.say_done(blob, way, time.monotonic() - began)
         return way
 
     def _at_once(self, function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
@@ -115,7 +115,7 @@ class _Run:
         futures = [self._threads.submit(function, item) for item in items]
         waiting = set(futures)
         while waiting:
-            done, waiting = wait(waiting, timeout=EVERY, return_when=FIRST_EXCEPTION)
+            done, waiting = wait(waiting, timeout=self._progress.watcher.every, return_when=FIRST_EXCEPTION)
             self._progress.tick()
             for future in done:
                 future.result()

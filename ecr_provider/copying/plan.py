@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from graphlib import TopologicalSorter
 
 from ecr_provider.copying.protocols import Holdings
 from ecr_provider.oci import Descriptor, Digest, ImageIndex, ImageManifest, Manifest, Referrer
@@ -99,15 +99,15 @@ def plan_copy(
     :param blobs_there: which blobs the target holds of the manifests that it lacks.
     :param may_mount: whether the target may take blobs over from the source's repository.
     """
-    levels = _levels(graph, holdings.manifests)
+    needs = _needs(graph, holdings.manifests)
     tags = tuple(tag for tag, at in holdings.tags.items() if at != graph.image.digest)
-    is_referred_to = any(each.digest in levels for each in graph.referrers.get(graph.image.digest, ()))
-    put_by_tag = {graph.image.digest} if tags and not is_referred_to else set()
+    if tags and not any(graph.image.digest in needed for needed in needs.values()):
+        needs.pop(graph.image.digest, None)  # nothing waits for it, so the tags put it
     ways = [(blob, _way(blob, blobs_there, may_mount=may_mount)) for blob in blobs_of(graph, holdings.manifests)]
     return CopyPlan(
         image=graph.image,
         blobs=tuple(sorted(ways, key=lambda each: each[0].size, reverse=True)),
-        waves=_waves(graph, {digest: level for digest, level in levels.items() if digest not in put_by_tag}),
+        waves=tuple(_waves(graph, needs)),
         referrers=graph.referrers,
         tags=tags,
     )
@@ -142,28 +142,24 @@ def _missing(graph: ImageGraph, there: frozenset[Digest]) -> Iterator[Digest]:
             waiting += graph.below(digest)
 
 
-def _levels(graph: ImageGraph, there: frozenset[Digest]) -> dict[Digest, int]:
-    """Give each missing manifest a level above that of everything that has to be put before it."""
-    subjects = {each.digest: subject for subject, group in graph.referrers.items() for each in group}
+def _needs(graph: ImageGraph, there: frozenset[Digest]) -> dict[Digest, set[Digest]]:
+    """Return each missing manifest, and which other missing ones have to be put before it."""
     missing = set(_missing(graph, there))
-    levels: dict[Digest, int] = {}
-
-    def level(digest: Digest) -> int:
-        if digest not in levels:
-            first = [*graph.below(digest), *([subjects[digest]] if digest in subjects else [])]
-            levels[digest] = 1 + max((level(each) for each in first if each in missing), default=-1)
-        return levels[digest]
-
-    for digest in missing:
-        level(digest)
-    return levels
+    needs = {digest: missing.intersection(graph.below(digest)) for digest in missing}
+    for subject, group in graph.referrers.items():
+        for referrer in group:
+            if referrer.digest in missing and subject in missing:
+                needs[referrer.digest].add(subject)
+    return needs
 
 
-def _waves(graph: ImageGraph, levels: Mapping[Digest, int]) -> tuple[tuple[Manifest, ...], ...]:
-    waves: dict[int, list[Manifest]] = defaultdict(list)
-    for digest, level in levels.items():
-        waves[level].append(graph.manifests[digest])
-    return tuple(tuple(sorted(waves[level], key=lambda each: str(each.digest))) for level in sorted(waves))
+def _waves(graph: ImageGraph, needs: Mapping[Digest, set[Digest]]) -> Iterator[tuple[Manifest, ...]]:
+    sorter = TopologicalSorter(needs)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        yield tuple(graph.manifests[digest] for digest in sorted(ready, key=str))
+        sorter.done(*ready)
 
 
 def _way(blob: Descriptor, there: frozenset[Digest], *, may_mount: bool) -> Way:

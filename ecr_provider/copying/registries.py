@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from ecr_provider.copying.protocols import Holdings, Place
 from ecr_provider.oci import Descriptor, Digest, Manifest, Referrer
+from ecr_provider.patience import Patience
+from ecr_provider.registry.addresses import repository_of
+from ecr_provider.registry.auth import ChallengedAuthorizer, Credentials
 from ecr_provider.registry.repository import Download, RegistryRepository, Upload
+from ecr_provider.registry.transport import Transport
 
 REQUESTS_AT_ONCE: Final = 8
 
@@ -26,6 +30,27 @@ class RegistryImages:
     def __init__(self, repository: RegistryRepository) -> None:
         self._repository = repository
         self._listing = Lock()
+
+    @classmethod
+    def at(
+        cls,
+        registry: str,
+        repository: str,
+        patience: Patience,
+        credentials: Credentials | None = None,
+        *,
+        verify: bool | str | None = None,
+    ) -> Self:
+        """Return the images of a repository; nothing is asked yet.
+
+        :param registry: the registry's ``host`` or ``host:port``, as in an image reference.
+        :param repository: the repository's name there, as in an image reference.
+        :param patience: how to wait between tries.
+        :param credentials: a name and a password, if there are; else one is anybody.
+        :param verify: whether to verify TLS certificates, or the path of a CA bundle.
+        """
+        transport = Transport(registry, ChallengedAuthorizer(credentials), patience, verify=verify)
+        return cls(RegistryRepository(transport, repository_of(registry, repository)))
 
     def __str__(self) -> str:
         return str(self._repository)

@@ -24,6 +24,7 @@ MOST_STRIPES: Final = 8
 """Stripes in memory at once, of all blobs together: 64 MiB."""
 
 _PROBE: Final = 4 * 1024 * 1024  # bytes by which a connection is judged, again and again
+_FEWEST: Final = 2  # stripes at once: one connection there is already
 _FAST: Final = 64e6  # bytes a second: what one connection gives where it is not the limit
 
 
@@ -59,7 +60,8 @@ class Stripes:
             try:
                 first = next(stripes, b"")  # before the one connection is given up, so that nothing is lost
             except RangeIgnoredError:
-                continue
+                yield from chunks
+                return
             if first:
                 chunks.close()
                 yield first
@@ -70,14 +72,12 @@ class Stripes:
         """Yield the rest of a blob, in its order, from as many stripes as are free; nothing if that is no gain."""
         starts = deque(range(position, reader.blob.size, STRIPE))
         reading: deque[Future[deque[bytes]]] = deque()
-        held = 0
+        held = self._hold(_FEWEST) if len(starts) >= _FEWEST else 0
         try:
-            while starts or reading:
-                while starts and (len(reading) < held or self._free.acquire(blocking=False)):
+            while held and (starts or reading):
+                while starts and (len(reading) < held or self._hold(1)):
                     held = max(held, len(reading) + 1)
                     reading.append(self._threads.submit(_stripe, reader, starts.popleft()))
-                if held < 2:  # noqa: PLR2004 - one connection there is already
-                    return
                 stripe = reading.popleft().result()
                 while stripe:
                     yield stripe.popleft()
@@ -85,7 +85,17 @@ class Stripes:
             for future in reading:
                 future.cancel()
             wait(reading)
-            self._free.release(held) if held else None
+            for _ in range(held):
+                self._free.release()
+
+    def _hold(self, count: int) -> int:
+        """Take so many stripes, if they are free; return how many, which is all or none."""
+        for taken in range(count):
+            if not self._free.acquire(blocking=False):
+                for _ in range(taken):
+                    self._free.release()
+                return 0
+        return count
 
 
 def _stripe(reader: BlobReader, start: int) -> deque[bytes]:

@@ -71,10 +71,11 @@ class _Reader:
                 listed = listing.of(waiting)
                 self._referrers |= {subject: group for subject, group in listed.items() if group}
                 found += [referrer for group in listed.values() for referrer in group]
-            self._read_indexes(found)
             waiting = list(dict.fromkeys(each.digest for each in found if each.digest not in known))
             known.update(waiting)
             _require_bounds(len(known), self._manifests.values())
+            self._read_indexes(found)
+        _require_bounds(len(known), self._manifests.values())
         return ImageGraph(self._image, self._manifests, self._referrers)
 
     def _children(self, digests: Iterable[Digest]) -> list[Descriptor]:
@@ -96,9 +97,7 @@ def _below(graph: ImageGraph, there: Collection[Digest]) -> set[Digest]:
 def _with_missing(graph: ImageGraph, there: frozenset[Digest], source: ImageSource) -> ImageGraph:
     """Read what the target lacks."""
     wanted = unread(graph, there)
-    if not wanted:
-        return graph
-    manifests = {**graph.manifests, **source.manifests(wanted)}
+    manifests = {**graph.manifests, **(source.manifests(wanted) if wanted else {})}
     _require_bounds(len(manifests), manifests.values())
     _require_subjects(graph, manifests)
     return ImageGraph(graph.image, manifests, graph.referrers)

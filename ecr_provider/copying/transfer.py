@@ -1,13 +1,13 @@
-"""One blob from the source to the target: streamed, verified on its way, resumed where the connection broke."""
+"""One blob from the source to the target: streamed, verified on its way, and tried again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import count
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 
 from ecr_provider.copying.plan import Way
 from ecr_provider.copying.progress import Progress
-from ecr_provider.copying.protocols import ImageSource, ImageTarget
+from ecr_provider.copying.protocols import ImageSource, ImageTarget, Upload
 from ecr_provider.copying.reading import BlobReader
 from ecr_provider.copying.stripes import Stripes
 from ecr_provider.exceptions import DigestMismatchError
@@ -38,56 +38,75 @@ class BlobCopier:
         """Copy a blob, and return the way that it went: a mount that the registry declines becomes a stream.
 
         :param blob: the blob.
-        :param way: the way that is planned, which is one of those that take something.
+        :param way: the way that is planned, mounted or streamed.
         :raises DigestMismatchError: the source's bytes are not the ones that the manifest names.
         :raises EcrProviderError: either side refused, or failed too often.
         """
-        tries = count()
-
-        def attempt() -> Way:
-            return self._attempt(blob, way, is_first=next(tries) == 0)
-
+        job = _Job(blob, way, self._progress)
         try:
-            return self._patience.call(attempt)
+            return self._patience.call(lambda: self._try(job))
         except DigestMismatchError:
             # They may have been damaged on their way. Twice is no accident.
-            return self._patience.call(attempt)
+            return self._patience.call(lambda: self._try(job))
 
-    def _attempt(self, blob: Descriptor, way: Way, *, is_first: bool) -> Way:
-        if not is_first and self._target.blobs([blob]):
-            return Way.STREAMED  # all that was lost was the answer
-        upload = self._target.begin_upload(blob, self._source.place.repository if way is Way.MOUNTED else None)
-        if upload is None:
-            return Way.MOUNTED
-        if way is Way.MOUNTED and is_first:
-            self._progress.expect(blob.size)
-        moved, reader = _Moved(self._progress), BlobReader(self._source, blob, self._patience)
+    def _try(self, job: _Job) -> Way:
+        if job.has_failed and self._target.blobs([job.blob]):
+            return job.found()  # all that was lost is the answer
+        job.has_failed = True
+        upload = self._target.begin_upload(job.blob, self._source.place.repository if job.way is Way.MOUNTED else None)
+        return Way.MOUNTED if upload is None else self._stream(job, upload)
+
+    def _stream(self, job: _Job, upload: Upload) -> Way:
+        reader = BlobReader(self._source, job.blob, self._patience)
+        chunks = job.counted(verified(job.blob, self._stripes.read(reader)))
         try:
-            upload.send(blob, moved.counting(verified(blob, self._stripes.read(reader))))
+            with closing(chunks):
+                upload.send(job.blob, chunks)
         except BaseException:
-            moved.take_back()
+            job.take_back()
             upload.cancel()
             raise
         return Way.STREAMED
 
 
-class _Moved:
-    """The bytes of one attempt."""
+class _Job:
+    """A blob on its way, through all tries.
 
-    def __init__(self, progress: Progress) -> None:
+    :param blob: the blob.
+    :param way: the way that is planned.
+    :param progress: who is told of the bytes.
+    """
+
+    def __init__(self, blob: Descriptor, way: Way, progress: Progress) -> None:
+        self.blob = blob
+        self.way = way
+        self.has_failed = False
+        """Whether there was a try that did not come to its end."""
         self._progress = progress
-        self._bytes = 0
+        self._is_expected = way is Way.STREAMED
+        self._moved = 0
 
-    def counting(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Count chunks once they were taken."""
+    def counted(self, chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+        """Pass chunks on, and count each one once it was taken."""
+        if not self._is_expected:  # a mount was declined
+            self._is_expected = True
+            self._progress.expect(self.blob.size)
         for chunk in chunks:
             yield chunk
-            self._bytes += len(chunk)
+            self._moved += len(chunk)
             self._progress.count(len(chunk))
 
     def take_back(self) -> None:
-        """Have them not counted, after all."""
-        self._progress.count(-self._bytes)
+        """Have what this try moved not counted, after all."""
+        self._progress.count(-self._moved)
+        self._moved = 0
+
+    def found(self) -> Way:
+        """Count a blob that an earlier try brought there."""
+        if not self._is_expected:
+            return Way.MOUNTED
+        self._progress.count(self.blob.size)
+        return Way.STREAMED
 
 
 def verified(blob: Descriptor, chunks: Iterable[bytes]) -> Iterator[bytes]:

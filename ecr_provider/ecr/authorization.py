@@ -22,12 +22,14 @@ _MARGIN: Final = timedelta(minutes=15)
 class RegistryAccess:
     """The registry end point, and what it lets one in by.
 
+    :param registry_id: the account.
     :param host: the registry's host, as in image references.
     :param connect_to: where it answers, if that is elsewhere; so it is with a local ECR.
     :param header: the ``Authorization`` header.
     :param ends: until when it is good.
     """
 
+    registry_id: str
     host: str
     connect_to: str | None
     header: str = field(repr=False)
@@ -54,7 +56,7 @@ def registry_access(repository: EcrRepository, registry_id: str | None = None) -
     own = EcrRegistry.of_host(urlsplit(proxy).netloc)
     account_id = repository.registry_id or registry_id or (own.account_id if own else _account_of(repository))
     host = EcrRegistry(account_id, repository.region_name, repository.partition).host
-    return RegistryAccess(host, None if own else proxy, header, ends)
+    return RegistryAccess(account_id, host, None if own else proxy, header, ends)
 
 
 def _account_of(repository: EcrRepository) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.amazon.aws.hooks.ecr import EcrHook
 
+from ecr_provider.copying.ecr import EcrImages
 from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.put_plan import Guard
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 from ecr_provider.exceptions import ConnectionNotFoundError, InvalidInputError
 from ecr_provider.oci import Digest, Manifest, check_tag
+from ecr_provider.patience import Patience
 from ecr_provider.version_compat import AirflowNotFoundException
 
 if TYPE_CHECKING:
@@ -83,6 +87,28 @@ class EcrImageHook(EcrHook):
         :raises InvalidInputError: a name or id breaks ECR's grammar.
         """
         return EcrRepository(self.client, repository_name, registry_id)
+
+    def images(
+        self,
+        repository_name: str,
+        patience: Patience,
+        *,
+        registry_id: str | None = None,
+        guard: Guard | None = None,
+        create_with: Mapping[str, Any] | None = None,
+    ) -> EcrImages:
+        """Return a repository's images, to copy from or to; nothing is called yet.
+
+        :param repository_name: the repository's name, without the registry.
+        :param patience: how the copy waits, and for how long.
+        :param registry_id: the AWS account id of the registry; by default that of the connection.
+        :param guard: where a tag has to point for it to be moved.
+        :param create_with: create the repository, if it is missing as a target, with these arguments of
+            CreateRepository.
+        :raises InvalidInputError: a name or id breaks ECR's grammar.
+        """
+        repository = self.repository(repository_name, registry_id=registry_id)
+        return EcrImages(repository, patience, guard=guard, create_with=create_with, verify=self.verify)
 
     def get_image(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ecr_provider.oci.descriptor import Descriptor, Platform, Referrer
 from ecr_provider.oci.digest import Digest
 from ecr_provider.oci.manifest import ImageIndex, ImageManifest, Manifest, parse_manifest
+from ecr_provider.oci.narrowing import narrowed
 from ecr_provider.oci.reference import ImageReference, check_repository_name, check_tag
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "Referrer",
     "check_repository_name",
     "check_tag",
+    "narrowed",
     "parse_manifest",
 ]

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.ecr.put_plan import Guard, Outcome, PutPlan, PutRequest, TagMove
+from ecr_provider.ecr.put_plan import PutRequest
 from ecr_provider.exceptions import InvalidInputError
-from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, EcrHookMixin, failing_at_once
+from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, failing_at_once
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
 from ecr_provider.oci import Digest, Manifest, check_tag, parse_manifest
-from ecr_provider.oci.quoting import quote
-from ecr_provider.version_compat import literal, triggering_user, xcom_value
+from ecr_provider.operators.mixin import ABSENT, TaggingMixin, link, log_line
+from ecr_provider.version_compat import literal, xcom_value
 
-if TYPE_CHECKING:
-    from ecr_provider.ecr.repository import EcrRepository
-
-#: For ``expected_current_digest``: the tag must not exist yet.
-ABSENT: Final = ""
+__all__ = ["ABSENT", "EcrPutImageOperator"]
 
 
-class EcrPutImageOperator(EcrHookMixin, BaseOperator):
+class EcrPutImageOperator(TaggingMixin, BaseOperator):
     """Put an image under one or more tags of an Amazon ECR repository, verified by digest.
 
     A retag reads the source and every target tag in one ``BatchGetImage``, and makes one ``PutImage`` for each tag
@@ -129,13 +125,9 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
             )
         if self.image_manifest is None and self.image_manifest_media_type is not None:
             raise InvalidInputError(f"image_manifest_media_type goes with image_manifest, not with {sources[0]}.")
-        if self.image_tag is not None and self.image_tags is not None:
-            raise InvalidInputError("Give image_tag or image_tags, not both.")
-        if self.image_tag is None and self.image_tags is None:
-            if self.image_manifest is None:
-                raise InvalidInputError(f"Give image_tag or image_tags: {sources[0]} alone leaves nothing to put.")
-            if self.expected_current_digest is not None:
-                raise InvalidInputError("expected_current_digest guards a tag: give image_tag or image_tags, too.")
+        if not self.has_tags and self.image_manifest is None:
+            raise InvalidInputError(f"Give image_tag or image_tags: {sources[0]} alone leaves nothing to put.")
+        self.check_tags()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Put the image and return what the next task needs: see :class:`~ecr_provider.ecr.report.ImageReport`."""
@@ -146,26 +138,22 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
             repository = self.hook.repository(self.repository_name, registry_id=self.registry_id)
             EcrRepositoryLink().persist(context, repository, self.registry_id)
             plan = plan_put(repository, request)
-            self._link(context, repository, plan, plan.registry_id or self.registry_id)
+            link(context, repository, plan, plan.registry_id or self.registry_id)
             registry_id = carry_out(repository, plan)
         if plan.registry_id is None:
-            self._link(context, repository, plan, registry_id)
+            link(context, repository, plan, registry_id)
         for move in plan.moves:
-            self.log.info("%s", _log_line(context, repository, plan, move))
+            self.log.info("%s", log_line(context, repository, plan, move))
         return xcom_value(plan.report(repository, registry_id))
-
-    def may_be_blank(self, name: str, value: object) -> bool:
-        """Tell whether a blank argument has a meaning of its own: ``ABSENT`` has."""
-        return name == "expected_current_digest" and value == ABSENT
 
     def _request(self) -> PutRequest:
         """Parse the arguments; from here on there are types."""
         self.check_rendered()
         return PutRequest(
             source=self._source(),
-            tags=self._tags(),
+            tags=self.tags(),
             digest=self.parsed("image_digest", Digest.parse),
-            guard=self.parsed("expected_current_digest", _guard),
+            guard=self.guard(),
         )
 
     def _source(self) -> Manifest | ImageIdentifier:
@@ -174,26 +162,6 @@ class EcrPutImageOperator(EcrHookMixin, BaseOperator):
         if (digest := self.parsed("source_image_digest", Digest.parse)) is not None:
             return ImageIdentifier(digest)
         return parse_manifest(_manifest_text(self.image_manifest), self.image_manifest_media_type)
-
-    def _tags(self) -> tuple[str, ...]:
-        tag = self.parsed("image_tag", check_tag)
-        return self.parsed("image_tags", _tag_list) or (() if tag is None else (tag,))
-
-    def _link(self, context: Context, repository: EcrRepository, plan: PutPlan, registry_id: str | None) -> None:
-        if registry_id is not None:
-            EcrRepositoryLink().persist(context, repository, registry_id)
-            EcrImageLink().persist(context, repository, registry_id, plan.manifest.digest)
-
-
-def _guard(expected: str) -> Guard:
-    return Guard(None if expected == ABSENT else Digest.parse(expected))
-
-
-def _tag_list(tags: object) -> tuple[str, ...]:
-    # Of a mapped task, Airflow hands over a sequence of its own.
-    if isinstance(tags, Sequence) and not isinstance(tags, str) and tags:
-        return tuple(check_tag(tag) for tag in tags)
-    raise InvalidInputError(f"{quote(tags)} is not a list of at least one tag.")
 
 
 def _manifest_text(manifest: object) -> str:
@@ -207,14 +175,4 @@ def _manifest_text(manifest: object) -> str:
             raise InvalidInputError(f"image_manifest cannot be written as JSON: {error}. Give its text.") from error
     raise InvalidInputError(
         f"image_manifest is a {type(manifest).__name__}; give the text as it was stored, or a dict."
-    )
-
-
-def _log_line(context: Context, repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
-    ti, user = context["ti"], triggering_user(context)
-    where = f"{repository}:{move.tag}" if move.tag is not None else f"{repository} (no tag)"
-    way = f"from {move.previous} to" if move.outcome is Outcome.MOVED else "at"
-    return (
-        f"{where} {move.outcome.value} {way} {plan.manifest.digest} "
-        f"(requested by {ti.dag_id}.{ti.task_id}, {ti.run_id}{f', user {user}' if user else ''})"
     )

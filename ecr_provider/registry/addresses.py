@@ -37,9 +37,12 @@ def origin_of(address: str) -> str:
 
 
 def is_private_way(address: str) -> bool:
-    """Tell whether nobody can listen on the way to an address: it is https, or on this machine."""
-    parts = urlsplit(address)
-    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+    """Tell whether nobody can listen on the way to an address: it is https, or http on this machine."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,8 @@ from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from ecr_provider.exceptions import RegistryAccessDeniedError
-from ecr_provider.registry.addresses import is_private_way, origin_of
+from ecr_provider.oci.quoting import quote
+from ecr_provider.registry.addresses import is_private_way
 from ecr_provider.registry.failures import malformed
 from ecr_provider.registry.request import Request, Scope
 
@@ -104,7 +105,7 @@ class ChallengedAuthorizer:
         realm = challenge.get("realm", "")
         if not is_private_way(realm):
             raise RegistryAccessDeniedError(
-                f"The registry of {scope.repository} sends clients for a token to {origin_of(realm)!r}, which is no "
+                f"The registry of {scope.repository} sends clients for a token to {quote(realm)}, which is no "
                 "https; no password is sent there. Ask the registry's owner.",
                 operation="GET token",
             )

@@ -6,6 +6,7 @@ Source: OCI distribution-spec 1.1, "Error Codes"; RFC 9110.
 from __future__ import annotations
 
 import json
+import ssl
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -66,7 +67,7 @@ def lost(request: Request, error: HTTPError | OSError) -> RegistryCallError:
     :param request: what was asked.
     :param error: what happened.
     """
-    if isinstance(error, SSLError):
+    if isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
         return RegistryCallError(
             f"{request.operation} of {request.about} failed: {error}. Check the certificate, or name its CA by verify.",
             operation=request.operation,
@@ -90,6 +91,29 @@ def malformed(request: Request, what: str) -> RegistryUnavailableError:
         f"{request.operation} of {request.about} got an answer that is no registry's: {what}.",
         operation=request.operation,
         code="MalformedAnswer",
+    )
+
+
+def is_expiry(failure: RegistryCallError) -> bool:
+    """Tell whether a registry says that the credentials have ended.
+
+    ECR says so as a refusal (403), not as a question (401): "Troubleshooting errors with Docker commands when using
+    Amazon ECR", user guide.
+
+    :param failure: what it said.
+    """
+    return failure.status == HTTPStatus.FORBIDDEN and "expired" in str(failure)
+
+
+def replaced_credentials(request: Request) -> RegistryUnavailableError:
+    """Return the error for a body that was sent with credentials that had ended, and has to be sent again.
+
+    :param request: what was asked.
+    """
+    return RegistryUnavailableError(
+        f"{request.operation} of {request.about}: the credentials ended meanwhile, and were replaced.",
+        operation=request.operation,
+        status=HTTPStatus.UNAUTHORIZED,
     )
 
 

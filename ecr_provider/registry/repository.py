@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote as escaped
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
 
@@ -27,7 +28,7 @@ from ecr_provider.oci.media_types import MANIFEST_TYPES, OCI_IMAGE_INDEX
 from ecr_provider.oci.strict_json import parse_object
 from ecr_provider.registry.failures import lost, malformed, ranges_ignored
 from ecr_provider.registry.request import Request, Scope
-from ecr_provider.registry.transport import Answer, Transport
+from ecr_provider.registry.transport import Answer, Transport, resolved
 
 _ANY_MANIFEST: Final = {"Accept": ", ".join(MANIFEST_TYPES)}
 _INDEX: Final = {"Accept": OCI_IMAGE_INDEX}
@@ -96,7 +97,7 @@ class Upload:
         address = f"{self._address}{joint}digest={escaped(str(blob.digest), safe='')}"
         headers = {"Content-Type": _OCTETS, "Content-Length": str(blob.size)}
         good = frozenset({201})
-        body = chunks if blob.size else b""
+        body = chunks if blob.size else b"".join(chunks)
         answer = self._transport.open(Request("PUT", address, self._scope, str(blob.digest), good, headers, body))
         answer.drain_conn()
         answer.release_conn()
@@ -193,22 +194,27 @@ class RegistryRepository:
 
         :raises RegistryCallError: the registry's refusal or failure.
         """
-        if not self._has_referrers_api:
-            return self._tagged_referrers(subject)
-        page = f"referrers/{subject}"
-        found: list[Descriptor] = []
+        pages = self._referrers_pages(subject) if self._has_referrers_api else None
+        return self._tagged_referrers(subject) if pages is None else pages
+
+    def _referrers_pages(self, subject: Digest) -> tuple[Descriptor, ...] | None:
+        """Read all pages of the end point; ``None``: there is none."""
+        about, maybe = f"{self}@{subject}", frozenset({200, 404})
+        request = self._request("GET", f"referrers/{subject}", about, good=maybe, headers=_INDEX)
+        answer, body = self._transport.request(request)
+        if answer.status != 200 or _media_type(answer) != OCI_IMAGE_INDEX:  # noqa: PLR2004 - HTTP's own number
+            self._has_referrers_api = False
+            return None
+        found = [*_descriptors(request, body)]
         for _ in range(_MOST_PAGES):
-            about, good = f"{self}@{subject}", frozenset({200, 404})
-            request = self._request("GET", page, about, good=good, headers=_INDEX)
-            answer, body = self._transport.request(request)
-            if answer.status != 200 or _media_type(answer) != OCI_IMAGE_INDEX:  # noqa: PLR2004 - HTTP's own number
-                self._has_referrers_api = False
-                return self._tagged_referrers(subject)
-            found += _descriptors(request, body)
             following = _NEXT.search(answer.headers.get("Link", ""))
             if following is None:
                 return tuple(found)
-            page = urljoin(f"/v2/{self.name}/", following[1])
+            # Relative to the request, if it is not whole: RFC 8288, section 3.1.
+            address = resolved(request, request.address, following[1])
+            request = replace(request, address=address, good=frozenset({200}))
+            answer, body = self._transport.request(request)
+            found += _descriptors(request, body)
         raise malformed(request, f"its list of referrers has more than {_MOST_PAGES} pages")
 
     def add_referrer(self, subject: Digest, referrer: Manifest) -> None:
@@ -289,7 +295,7 @@ class RegistryRepository:
         location = answer.headers.get("Location")
         if not location:
             raise malformed(request, "an upload without a Location")
-        return Upload(self._transport, urljoin(path, location), scope)
+        return Upload(self._transport, resolved(request, path, location), scope)
 
     def _request(
         self,

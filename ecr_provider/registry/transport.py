@@ -12,26 +12,38 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from ecr_provider import __version__
+from ecr_provider.exceptions import RegistryCallError
+from ecr_provider.oci.quoting import quote
 from ecr_provider.patience import Patience
 from ecr_provider.registry.addresses import is_loopback, is_private_way, origin_of, origin_of_registry
 from ecr_provider.registry.auth import Authorizer
-from ecr_provider.registry.failures import failure_of, lost, refused_redirect
+from ecr_provider.registry.failures import (
+    failure_of,
+    is_expiry,
+    lost,
+    malformed,
+    refused_redirect,
+    replaced_credentials,
+)
 from ecr_provider.registry.request import Request
 
 Answer = urllib3.BaseHTTPResponse
 
-CONNECT_SECONDS: Final = 10
+CONNECT_SECONDS: Final = 30
+"""How long it may take to connect, or to send one buffer: urllib3 has one limit for both."""
+
 STALL_SECONDS: Final = 60
 """How long a connection may be silent before it counts as lost."""
 
 _UNAUTHORIZED: Final = 401
+_CHUNK: Final = 64 * 1024  # bytes
 _LARGEST_ANSWER: Final = 8 * 1024 * 1024  # bytes of what is read at once: twice the largest manifest
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -83,7 +95,18 @@ class Transport:
 
         :raises RegistryCallError: the registry's refusal or failure.
         """
-        answer = self._authorized(request)
+        # An upload that the registry sent elsewhere has its permission in its address.
+        sent = self._authorizer.header(request.scope) if self._is_ours(request) else None
+        answer = self._followed(replace(request, authorization=sent))
+        if answer.status in request.good:
+            return answer
+        failure = failure_of(request, answer, _body_of(request, answer))
+        better = self._better(request, answer, failure, sent)
+        if better is None:
+            raise failure
+        if not request.can_be_repeated:
+            raise replaced_credentials(request) from failure
+        answer = self._followed(replace(request, authorization=better))
         if answer.status in request.good:
             return answer
         raise failure_of(request, answer, _body_of(request, answer))
@@ -97,19 +120,13 @@ class Transport:
         answer = self.open(request)
         return answer, _body_of(request, answer)
 
-    def _authorized(self, request: Request) -> Answer:
-        if not self._is_here(urljoin(self._origin, request.address)):
-            return self._followed(request)  # an upload that the registry sent elsewhere: its address is its permission
-        sent = self._authorizer.header(request.scope)
-        answer = self._followed(replace(request, authorization=sent))
-        if answer.status != _UNAUTHORIZED or not request.can_be_repeated:
-            return answer
+    def _better(self, request: Request, answer: Answer, failure: RegistryCallError, sent: str | None) -> str | None:
+        """Return what else to say to a registry that did not take what was said, if there is anything."""
+        if not (answer.status == _UNAUTHORIZED or is_expiry(failure)) or not self._is_ours(request):
+            return None
         challenges = answer.headers.getlist("WWW-Authenticate")
         better = self._authorizer.answer(challenges, request.scope, sent, self._fetch)
-        if better in (None, sent):
-            return answer
-        _body_of(request, answer)
-        return self._followed(replace(request, authorization=better))
+        return None if better == sent else better
 
     def _fetch(self, request: Request) -> bytes:
         """Ask a token service, wherever the registry says that it is."""
@@ -121,16 +138,14 @@ class Transport:
 
     def _followed(self, request: Request) -> Answer:
         """Send a request, and follow redirects: to another origin without what only the first may know."""
-        address = first = urljoin(self._origin, request.address)
+        address = first = resolved(request, self._origin, request.address)
         for _ in range(_MOST_REDIRECTS):
             authorization = request.authorization if origin_of(address) == origin_of(first) else None
             answer = self._sent(replace(request, address=address, authorization=authorization))
             if answer.status not in _REDIRECTS or request.method not in ("GET", "HEAD"):
                 return answer
             _body_of(request, answer)
-            address = urljoin(address, answer.headers.get("Location", ""))
-            if not is_private_way(address):
-                raise refused_redirect(request, f"to {origin_of(address)}, which is no https")
+            address = resolved(request, address, answer.headers.get("Location", ""))
         raise refused_redirect(request, f"more than {_MOST_REDIRECTS} times")
 
     def _sent(self, request: Request) -> Answer:
@@ -142,6 +157,8 @@ class Transport:
             # A registry behind a proxy may take itself for one without TLS in the addresses that it gives.
             address = (self._connect_to or self._origin) + address.removeprefix(origin_of(address))
             headers["Host"] = urlsplit(self._origin).netloc
+        if not is_private_way(address):
+            raise refused_redirect(request, f"to {quote(origin_of(address))}, which is no https")
         try:
             return self._manager_for(address).urlopen(
                 request.method,
@@ -156,6 +173,10 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise lost(request, error) from error
 
+    def _is_ours(self, request: Request) -> bool:
+        """Tell whether a request goes to the registry itself, which alone may know the credentials."""
+        return self._is_here(resolved(request, self._origin, request.address))
+
     def _is_here(self, address: str) -> bool:
         return urlsplit(address).netloc == urlsplit(self._origin).netloc
 
@@ -167,7 +188,7 @@ class Transport:
                 "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
                 **self._tls,
             }
-            made = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+            made = _proxied(proxy, settings) if proxy else urllib3.PoolManager(**settings)
             self._managers.setdefault(proxy, made)
         return self._managers[proxy]
 
@@ -181,6 +202,28 @@ class Transport:
         return None if proxy_bypass(host) else getproxies().get(parts.scheme)
 
 
+def resolved(request: Request, base: str, address: str) -> str:
+    """Return the whole of an address that a registry gave.
+
+    :param request: what was asked, for messages.
+    :param base: what the address may be relative to.
+    :param address: the address.
+    :raises RegistryUnavailableError: it is none.
+    """
+    try:
+        whole = urljoin(base, address)
+        _ = urlsplit(whole).port
+    except ValueError as error:
+        raise malformed(request, f"{quote(address)} is no address") from error
+    return whole
+
+
+def _proxied(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:
+    user, at, _ = urlsplit(proxy).netloc.rpartition("@")
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if at else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
+
+
 def _tls_settings(verify: bool | str | None) -> dict[str, Any]:
     if verify is False:
         return {"cert_reqs": "CERT_NONE"}
@@ -190,12 +233,16 @@ def _tls_settings(verify: bool | str | None) -> dict[str, Any]:
 
 
 def _body_of(request: Request, answer: Answer) -> bytes:
-    """Read a body that is no layer, so that its connection can be used again."""
+    """Read a body that is no layer, to its end, so that its connection can be used again."""
+    body = bytearray()
     try:
-        body = answer.read(_LARGEST_ANSWER)
-        answer.drain_conn()
+        while chunk := answer.read(_CHUNK):
+            body += chunk
+            if len(body) > _LARGEST_ANSWER:
+                answer.close()
+                raise malformed(request, f"it has more than {_LARGEST_ANSWER} bytes")
     except (HTTPError, OSError) as error:
         raise lost(request, error) from error
     finally:
         answer.release_conn()
-    return body
+    return bytes(body)

@@ -27,6 +27,8 @@ SAMPLES: dict[str, Any] = {
     "failed": "b",
     "not_tried": ("c",),
     "retryable": True,
+    "missing": ("d",),
+    "status": 503,
 }
 
 

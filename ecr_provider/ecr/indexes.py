@@ -1,0 +1,48 @@
+"""The image index that an image is a part of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecr_provider.ecr.faults import translated
+from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.limits import MAX_IMAGE_IDS, MAX_IMAGES_A_PAGE
+from ecr_provider.ecr.repository import Image, ImageDetail
+from ecr_provider.oci import Digest, ImageIndex
+from ecr_provider.oci.media_types import is_image_index
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import DescribeImagesRequestTypeDef
+
+    from ecr_provider.ecr.repository import EcrRepository
+
+
+def index_with(repository: EcrRepository, digest: Digest) -> ImageDetail | None:
+    """Find an image index that lists an image, among the newest hundred of the first thousand images.
+
+    Two calls, DescribeImages and BatchGetImage: enough for a warning, and no proof that there is none.
+
+    :param repository: where to look.
+    :param digest: the image.
+    :raises EcrCallError: a call failed.
+    """
+    indexes = {detail.digest: detail for detail in _newest_indexes(repository)}
+    for found in repository.read(map(ImageIdentifier, indexes)).values():
+        manifest = repository.manifest_of(found) if isinstance(found, Image) else None
+        if isinstance(manifest, ImageIndex) and digest in (child.digest for child in manifest.manifests):
+            return indexes[manifest.digest]
+    return None
+
+
+def _newest_indexes(repository: EcrRepository) -> list[ImageDetail]:
+    request: DescribeImagesRequestTypeDef = {
+        "repositoryName": repository.repository_name,
+        "maxResults": MAX_IMAGES_A_PAGE,
+    }
+    if repository.registry_id is not None:
+        request["registryId"] = repository.registry_id
+    with translated("DescribeImages", str(repository)):
+        details = [ImageDetail.from_api(each) for each in repository.client.describe_images(**request)["imageDetails"]]
+    found = [detail for detail in details if is_image_index(detail.media_type or "")]
+    found.sort(key=lambda detail: detail.image_pushed_at.timestamp() if detail.image_pushed_at else 0.0, reverse=True)
+    return found[:MAX_IMAGE_IDS]

@@ -1,0 +1,93 @@
+"""What the operators that put images under tags share: the tags, the guard, and the line in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ecr_provider.ecr.put_plan import Guard, Outcome, PutPlan, TagMove
+from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.hooks.mixin import EcrHookMixin
+from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
+from ecr_provider.oci import Digest, check_tag
+from ecr_provider.oci.quoting import quote
+from ecr_provider.version_compat import triggering_user
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ecr_provider.ecr.repository import EcrRepository
+
+#: For ``expected_current_digest``: the tag must not exist yet.
+ABSENT: Final = ""
+
+
+class TaggingMixin(EcrHookMixin):
+    """Hold the tags of a task, and what guards them."""
+
+    image_tag: str | None
+    image_tags: Sequence[str] | None
+    expected_current_digest: str | None
+
+    def check_tags(self) -> None:
+        """Refuse what a DAG file can be wrong about.
+
+        :raises InvalidInputError: there are two sources of tags, or a guard and nothing that it guards.
+        """
+        if self.image_tag is not None and self.image_tags is not None:
+            raise InvalidInputError("Give image_tag or image_tags, not both.")
+        if self.expected_current_digest is not None and not self.has_tags:
+            raise InvalidInputError("expected_current_digest guards a tag: give image_tag or image_tags, too.")
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether there is a tag to put anything under."""
+        return self.image_tag is not None or self.image_tags is not None
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags.
+
+        :raises InvalidInputError: one of them is none.
+        """
+        tag = self.parsed("image_tag", check_tag)
+        return self.parsed("image_tags", _tag_list) or (() if tag is None else (tag,))
+
+    def guard(self) -> Guard | None:
+        """Return where the tags have to point, if that was said.
+
+        :raises InvalidInputError: it is no digest.
+        """
+        return self.parsed("expected_current_digest", _guard)
+
+    def may_be_blank(self, name: str, value: object) -> bool:
+        """Tell whether a blank argument has a meaning of its own: ``ABSENT`` has."""
+        return name == "expected_current_digest" and value == ABSENT
+
+
+def link(context: Context, repository: EcrRepository, plan: PutPlan, registry_id: str | None) -> None:
+    """Store the links to the repository and the image, once the account is known."""
+    if registry_id is not None:
+        EcrRepositoryLink().persist(context, repository, registry_id)
+        EcrImageLink().persist(context, repository, registry_id, plan.manifest.digest)
+
+
+def log_line(context: Context, repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
+    """Say what became of a tag, and by whose request."""
+    ti, user = context["ti"], triggering_user(context)
+    where = f"{repository}:{move.tag}" if move.tag is not None else f"{repository} (no tag)"
+    way = f"from {move.previous} to" if move.outcome is Outcome.MOVED else "at"
+    return (
+        f"{where} {move.outcome.value} {way} {plan.manifest.digest} "
+        f"(requested by {ti.dag_id}.{ti.task_id}, {ti.run_id}{f', user {user}' if user else ''})"
+    )
+
+
+def _guard(expected: str) -> Guard:
+    return Guard(None if expected == ABSENT else Digest.parse(expected))
+
+
+def _tag_list(tags: object) -> tuple[str, ...]:
+    # Of a mapped task, Airflow hands over a sequence of its own.
+    if isinstance(tags, Sequence) and not isinstance(tags, str) and tags:
+        return tuple(check_tag(tag) for tag in tags)
+    raise InvalidInputError(f"{quote(tags)} is not a list of at least one tag.")
