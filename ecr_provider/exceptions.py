@@ -48,6 +48,8 @@ class EcrProviderError(Exception):
     """Anything that this package raises on purpose."""
 
     retryable: bool = False
+    given_up: bool = False
+    """Whether it was tried again already, as often as this package does that."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way calls the class with `args` alone, which keyword-only facts do not survive.

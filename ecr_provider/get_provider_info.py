@@ -22,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [_modules("hooks", "ecr")],
-        "operators": [_modules("operators", "image")],
+        "operators": [_modules("operators", "image", "image_copy")],
         "sensors": [_modules("sensors", "image")],
         "triggers": [_modules("triggers", "image")],
         "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],

@@ -68,13 +68,18 @@ class Patience:
         :raises EcrProviderError: its last failure.
         """
         self.check()
-        return Retrying(
+        tried = Retrying(
             retry=retry_if_exception(_may_succeed_later),
             wait=self._wait_before,
             stop=stop_after_attempt(tries or self._tries),
             sleep=self.sleep,
             reraise=True,
-        )(function)
+        )
+        try:
+            return tried(function)
+        except EcrProviderError as error:
+            error.given_up = True  # so that calls within calls do not multiply
+            raise
 
     def _wait_before(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -83,4 +88,4 @@ class Patience:
 
 
 def _may_succeed_later(error: BaseException) -> bool:
-    return isinstance(error, EcrProviderError) and error.retryable and not isinstance(error, CopyStoppedError)
+    return isinstance(error, EcrProviderError) and error.retryable and not error.given_up

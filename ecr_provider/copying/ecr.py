@@ -9,7 +9,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any, TypeVar
 
-from ecr_provider.copying.protocols import Holdings, Place, Referrers
+from ecr_provider.copying.protocols import Holdings, ImageSource, Place, Referrers
 from ecr_provider.copying.registries import RegistryReferrers, at_once
 from ecr_provider.ecr.authorization import RegistryAccess, registry_access
 from ecr_provider.ecr.creation import create_repository
@@ -112,6 +112,16 @@ class EcrImages:
         return None
 
     # --- As a target ---
+
+    def is_same_as(self, source: ImageSource) -> bool:
+        """Tell whether the source is this repository, read by the same client; more would take a call to tell."""
+        if not isinstance(source, EcrImages):
+            return False
+        ours, theirs = self.repository, source.repository
+        return ours.client is theirs.client and (ours.repository_name, ours.registry_id) == (
+            theirs.repository_name,
+            theirs.registry_id,
+        )
 
     def look(self, image: Manifest, tags: Sequence[str], digests: Collection[Digest]) -> Holdings:
         """Ask for all tags and manifests at once, by BatchGetImage.

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
 from typing import Final, TypeVar
 
 from ecr_provider.copying.plan import CopyPlan, Way
@@ -63,15 +62,20 @@ def copy_image(
     plan = survey(source, target, image, tags, include_referrers=include_referrers)
     watcher.say(_announcement(plan, source, target))
     progress = Progress(sum(blob.size for blob in plan.by(Way.STREAMED)), watcher)
-    with closing(Stripes()) as stripes, ThreadPoolExecutor(max_workers, thread_name_prefix="copy") as threads:
-        run = _Run(plan, target, BlobCopier(source, target, patience, stripes, progress), threads, progress)
-        try:
-            ways = run.copy_blobs()
-            run.put_manifests()
-        except BaseException:
-            patience.stop()
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    stripes, threads = Stripes(), ThreadPoolExecutor(max_workers, thread_name_prefix="copy")
+    run = _Run(plan, target, BlobCopier(source, target, patience, stripes, progress), threads, progress)
+    join = True
+    try:
+        ways = run.copy_blobs()
+        run.put_manifests()
+    except BaseException as error:
+        patience.stop()
+        # Who interrupts does not wait until the last answer is there.
+        join = isinstance(error, Exception)
+        raise
+    finally:
+        threads.shutdown(wait=join, cancel_futures=True)
+        stripes.close(join=join)
     _check_referrers(plan, target, patience)
     if plan.tags:
         target.tag(image, plan.tags)

@@ -102,6 +102,10 @@ class ImageTarget(Protocol):
         """Where it is; to find out may take a request."""
         ...
 
+    def is_same_as(self, source: ImageSource) -> bool:
+        """Tell whether it is the very repository of the source, which so has all that is needed."""
+        ...
+
     def look(self, image: Manifest, tags: Sequence[str], digests: Collection[Digest]) -> Holdings:
         """Tell where tags point and which manifests are there; refuse now what the tags would be refused later.
 

@@ -71,9 +71,7 @@ class BlobReader:
         except RangeIgnoredError:
             if stop is not None:
                 raise
-            download = self.source.download(self.blob)
-            _skip(download, position)
-            return _begun(download)
+            return _begun(self.source.download(self.blob), skip=position)
         except RegistryCallError as error:
             if error.status == _NO_SUCH_RANGE:  # the source's blob ends here, whatever its descriptor says
                 return _Nothing(), b""
@@ -90,15 +88,12 @@ class _Nothing:
         pass
 
 
-def _begun(download: Download) -> tuple[Download, bytes]:
+def _begun(download: Download, skip: int = 0) -> tuple[Download, bytes]:
+    """Read on, over what was read before, to the first chunk."""
     try:
+        while skip > 0 and (chunk := download.read(min(skip, BUFFER))):
+            skip -= len(chunk)
         return download, download.read(BUFFER)
     except BaseException:
         download.close()
         raise
-
-
-def _skip(download: Download, count: int) -> None:
-    """Read what was read before."""
-    while count > 0 and (chunk := download.read(min(count, BUFFER))):
-        count -= len(chunk)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Final, Self, TypeVar
 
-from ecr_provider.copying.protocols import Holdings, Place
+from ecr_provider.copying.protocols import Holdings, ImageSource, Place
 from ecr_provider.oci import Descriptor, Digest, Manifest, Referrer
 from ecr_provider.patience import Patience
 from ecr_provider.registry.addresses import repository_of
@@ -79,6 +79,10 @@ class RegistryImages:
         return self._repository.download(blob, start, stop)
 
     # --- As a target ---
+
+    def is_same_as(self, source: ImageSource) -> bool:
+        """Tell whether the source is this repository."""
+        return isinstance(source, RegistryImages) and source.place == self.place
 
     def look(self, image: Manifest, tags: Sequence[str], digests: Collection[Digest]) -> Holdings:
         """Ask for each tag, and for each manifest that no tag has shown to be there."""

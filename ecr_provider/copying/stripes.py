@@ -1,8 +1,8 @@
-"""Read a blob by several connections at once, where one alone is slow.
+"""Read a blob by several connections at once, where one alone leaves most of the line unused.
 
-A line with a long way, or a registry that limits each connection, leaves most of the bandwidth unused. Stripes of one
-blob are then read at the same time, and handed on in their order. Where one connection is fast, that would only cost:
-so the first bytes are read by one, and timed.
+So it is on a long way, or where a registry limits each connection. Stripes of one blob are then read at the same time,
+and handed on in their order. Where it is not so, that would only cost: so every blob begins with one connection, and
+more are made when that is what all wait for, while the line, with all blobs that are on their way, is far from full.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from threading import Semaphore
+from threading import Lock, Semaphore
 from typing import Final
 
 from ecr_provider.copying.reading import BlobReader
 from ecr_provider.exceptions import RangeIgnoredError
 
-STRIPE: Final = 8 * 1024 * 1024
+STRIPE: Final = 4 * 1024 * 1024
 """Bytes of a stripe."""
 
 MOST_STRIPES: Final = 8
-"""Stripes in memory at once, of all blobs together: 64 MiB."""
+"""Stripes in memory at once, of all blobs together: 32 MiB."""
 
-_PROBE: Final = 4 * 1024 * 1024  # bytes by which a connection is judged, again and again
 _FEWEST: Final = 2  # stripes at once: one connection there is already
-_FAST: Final = 64e6  # bytes a second: what one connection gives where it is not the limit
+_PROBE: Final = 4 * 1024 * 1024  # bytes by which a connection is judged, again and again
+_FULL: Final = 125e6  # bytes a second, of all connections: where more of them gain little
+_WINDOW: Final = 1.0  # seconds over which that is measured
 
 
 class Stripes:
@@ -37,10 +38,14 @@ class Stripes:
     def __init__(self, most: int = MOST_STRIPES) -> None:
         self._free = Semaphore(most)
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="stripe")
+        self._line = _Line()
 
-    def close(self) -> None:
-        """End the threads, once what they do is done."""
-        self._threads.shutdown(cancel_futures=True)
+    def close(self, *, join: bool = True) -> None:
+        """End the threads.
+
+        :param join: wait until what they do is done.
+        """
+        self._threads.shutdown(wait=join, cancel_futures=True)
 
     def read(self, reader: BlobReader) -> Iterator[bytes]:
         """Yield a blob's bytes: by one connection, and from where that turned out to be slow by several.
@@ -52,8 +57,9 @@ class Stripes:
         chunks = pace.timed(reader.whole())
         for chunk in chunks:
             position += len(chunk)
+            self._line.count(len(chunk))
             yield chunk
-            if not pace.is_slow:
+            if not (pace.is_slow and self._line.has_room):
                 continue
             pace.is_slow = False
             stripes = self._in_order(reader, position)
@@ -77,7 +83,7 @@ class Stripes:
             while held and (starts or reading):
                 while starts and (len(reading) < held or self._hold(1)):
                     held = max(held, len(reading) + 1)
-                    reading.append(self._threads.submit(_stripe, reader, starts.popleft()))
+                    reading.append(self._threads.submit(self._stripe, reader, starts.popleft()))
                 stripe = reading.popleft().result()
                 while stripe:
                     yield stripe.popleft()
@@ -97,13 +103,36 @@ class Stripes:
                 return 0
         return count
 
+    def _stripe(self, reader: BlobReader, start: int) -> deque[bytes]:
+        stripe = deque[bytes]()
+        for chunk in reader.part(start, min(start + STRIPE, reader.blob.size)):
+            self._line.count(len(chunk))
+            stripe.append(chunk)
+        return stripe
 
-def _stripe(reader: BlobReader, start: int) -> deque[bytes]:
-    return deque(reader.part(start, min(start + STRIPE, reader.blob.size)))
+
+class _Line:
+    """How much all connections bring together."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._began = time.perf_counter()
+        self._bytes = 0
+        self.has_room = False
+        """Whether more connections would bring more, as far as is known."""
+
+    def count(self, size: int) -> None:
+        """Take note of bytes that came."""
+        with self._lock:
+            self._bytes += size
+            seconds = time.perf_counter() - self._began
+            if seconds >= _WINDOW:
+                self.has_room = self._bytes / seconds < _FULL
+                self._began, self._bytes = time.perf_counter(), 0
 
 
 class _Pace:
-    """Whether it is the connection that one waits for, and for how long."""
+    """Whether it is one connection that the copy of a blob waits for."""
 
     def __init__(self) -> None:
         self.is_slow = False
@@ -121,5 +150,5 @@ class _Pace:
             yield chunk
             size, waited, spent = size + len(chunk), waited + got - asked, spent + time.perf_counter() - got
             if size >= _PROBE:
-                self.is_slow = is_warm and size / waited < _FAST and waited > spent
+                self.is_slow = is_warm and waited > spent
                 size, waited, spent, is_warm = 0.0, 0.0, 0.0, True

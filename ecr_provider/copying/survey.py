@@ -27,6 +27,8 @@ def survey(
     :param include_referrers: copy what refers to the image and its parts, too.
     :raises EcrProviderError: what either side says against it.
     """
+    if target.is_same_as(source):
+        return _retag(target, image, tags)
     graph = _Reader(source, image).graph(include_referrers=include_referrers)
     referring = {referrer.digest for referrer in graph.referring}
     holdings = target.look(image, tags, {image.digest} | referring)
@@ -40,6 +42,14 @@ def survey(
         return plan
     left_behind = source.referrers().of(list(known_manifests(graph)))
     return replace(plan, left_behind=len({each.digest for group in left_behind.values() for each in group}))
+
+
+def _retag(target: ImageTarget, image: Manifest, tags: Sequence[str]) -> CopyPlan:
+    """Plan within one repository, which lacks nothing but tags, or an index that was narrowed."""
+    holdings = target.look(image, tags, () if tags else (image.digest,))
+    moving = tuple(tag for tag, at in holdings.tags.items() if at != image.digest)
+    waves = () if tags or image.digest in holdings.manifests else ((image,),)
+    return CopyPlan(image, blobs=(), waves=waves, referrers={}, tags=moving)
 
 
 def _planned(graph: ImageGraph, holdings: Holdings, source: ImageSource, target: ImageTarget) -> CopyPlan:

@@ -60,6 +60,5 @@ def registry_access(repository: EcrRepository, registry_id: str | None = None) -
 
 
 def _account_of(repository: EcrRepository) -> str:
-    with translated("DescribeRepositories", str(repository)):
-        answer = repository.client.describe_repositories(repositoryNames=[repository.repository_name])
-        return answer["repositories"][0]["registryId"]
+    with translated("DescribeRegistry", str(repository)):
+        return repository.client.describe_registry()["registryId"]

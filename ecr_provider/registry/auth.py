@@ -23,6 +23,7 @@ from ecr_provider.registry.failures import malformed
 from ecr_provider.registry.request import Request, Scope
 
 _PARAMETER: Final = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
+_TOKEN: Final = re.compile(r"[!-~]+")
 _SHORTEST_LIFE: Final = 60  # seconds of a token that does not say: Token Authentication Specification, "expires_in"
 _MARGIN: Final = 10  # seconds before its end from which on a token is not used
 
@@ -105,8 +106,8 @@ class ChallengedAuthorizer:
         realm = challenge.get("realm", "")
         if not is_private_way(realm):
             raise RegistryAccessDeniedError(
-                f"The registry of {scope.repository} sends clients for a token to {quote(realm)}, which is no "
-                "https; no password is sent there. Ask the registry's owner.",
+                f"The registry of {scope.repository} sends clients for a token to "
+                f"{quote(realm.partition('?')[0])}, which is no https; no password is sent there. Ask the registry's owner.",
                 operation="GET token",
             )
         query = urlencode([("service", challenge.get("service", "")), *(("scope", text) for text in scope.texts)])
@@ -120,8 +121,10 @@ def _token_of(request: Request, body: bytes) -> tuple[str, float]:
     """Read a token service's answer: the header to send, and how many seconds it is good for."""
     try:
         answer = json.loads(body)
-        token = answer.get("token") or answer["access_token"]
+        token = _TOKEN.fullmatch(answer.get("token") or answer["access_token"])
         life = float(answer.get("expires_in") or 0)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise malformed(request, "it has no token") from error
-    return f"Bearer {token}", max(_SHORTEST_LIFE, life)
+    if token is None:
+        raise malformed(request, "its token is none")
+    return f"Bearer {token[0]}", max(_SHORTEST_LIFE, life)

@@ -100,7 +100,7 @@ class Transport:
         answer = self._followed(replace(request, authorization=sent))
         if answer.status in request.good:
             return answer
-        failure = failure_of(request, answer, _body_of(request, answer))
+        failure = failure_of(request, answer, _reason_of(request, answer))
         better = self._better(request, answer, failure, sent)
         if better is None:
             raise failure
@@ -109,7 +109,7 @@ class Transport:
         answer = self._followed(replace(request, authorization=better))
         if answer.status in request.good:
             return answer
-        raise failure_of(request, answer, _body_of(request, answer))
+        raise failure_of(request, answer, _reason_of(request, answer))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -131,10 +131,9 @@ class Transport:
     def _fetch(self, request: Request) -> bytes:
         """Ask a token service, wherever the registry says that it is."""
         answer = self._followed(request)
-        body = _body_of(request, answer)
         if answer.status in request.good:
-            return body
-        raise failure_of(request, answer, body)
+            return _body_of(request, answer)
+        raise failure_of(request, answer, _reason_of(request, answer))
 
     def _followed(self, request: Request) -> Answer:
         """Send a request, and follow redirects: to another origin without what only the first may know."""
@@ -230,6 +229,14 @@ def _tls_settings(verify: bool | str | None) -> dict[str, Any]:
     named = verify if isinstance(verify, str) else None
     bundle = named or os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
     return {"cert_reqs": "CERT_REQUIRED", "ca_certs": bundle} if bundle else {"cert_reqs": "CERT_REQUIRED"}
+
+
+def _reason_of(request: Request, answer: Answer) -> bytes:
+    """Read what a registry says of a failure; its status says enough if that cannot be read."""
+    try:
+        return _body_of(request, answer)
+    except RegistryCallError:
+        return b""
 
 
 def _body_of(request: Request, answer: Answer) -> bytes:

@@ -20,6 +20,7 @@ from airflow.triggers.base import BaseTrigger
 import ecr_provider
 from ecr_provider.get_provider_info import get_provider_info
 from ecr_provider.operators.image import EcrPutImageOperator
+from ecr_provider.operators.image_copy import EcrCopyImageOperator
 from ecr_provider.sensors.image import EcrImageSensor
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,9 @@ KINDS = ("hooks", "operators", "sensors", "triggers")
 OPERATORS = [
     EcrPutImageOperator(task_id="put", repository_name="shop/web", image_tag="prod", source_image_tag="build-42"),
     EcrPutImageOperator(task_id="literal", repository_name="shop/web", image_manifest='{"a": "{{ b }}"}\n'),
+    EcrCopyImageOperator(
+        task_id="copy", repository_name="shop/web", image_tag="prod", source_image="registry.example.com/shop/web:a"
+    ),
     EcrImageSensor(task_id="wait", repository_name="shop/web", image_tag="prod"),
 ]
 
@@ -83,8 +87,11 @@ def test_a_dag_of_all_operators_serialises() -> None:
     with DAG("all", schedule=None) as dag:
         for operator in OPERATORS:
             arguments = {name: getattr(operator, name) for name in ("repository_name", "image_tag")}
-            source = {"source_image_tag": "build-42"} if isinstance(operator, EcrPutImageOperator) else {}
-            type(operator)(task_id=operator.task_id, **(arguments | {"image_tag": "prod"} | source))
+            source = {name: getattr(operator, name, None) for name in ("source_image_tag", "source_image")}
+            if isinstance(operator, EcrPutImageOperator):
+                source = {"source_image_tag": "build-42"}
+            given = {name: value for name, value in source.items() if value is not None}
+            type(operator)(task_id=operator.task_id, **(arguments | {"image_tag": "prod"} | given))
         EcrPutImageOperator(task_id="manifest", repository_name="shop/web", image_manifest='{"a": "{{ b }}"}\n')
         EcrPutImageOperator.partial(task_id="mapped", source_image_tag="a", image_tag="b").expand_kwargs(
             [{"repository_name": "shop/web"}]
@@ -122,7 +129,7 @@ def test_every_operator_is_in_an_example_and_a_docs_page(kind: str) -> None:
 
 def test_parsing_a_dag_imports_neither_boto_nor_the_triggers() -> None:
     code = (
-        "import sys, airflow.sdk, ecr_provider.operators.image, ecr_provider.sensors.image;"
+        "import sys, airflow.sdk, ecr_provider.operators.image, ecr_provider.operators.image_copy, ecr_provider.sensors.image;"
         "print([name for name in ('boto3', 'botocore', 'ecr_provider.triggers.image') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
