@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -31,24 +31,25 @@ class BlobReader:
     blob: Descriptor
     patience: Patience
 
-    def whole(self) -> Iterator[bytes]:
-        """Yield all that the source has of it.
+    def rest(self, start: int = 0) -> Generator[bytes, None, None]:
+        """Yield all that the source has of it, from a byte on.
 
+        :param start: the first byte.
         :raises RegistryCallError: the source refused, or failed too often without a byte in between.
         """
-        return self._chunks(0, None)
+        return self._chunks(start, None)
 
-    def part(self, start: int, stop: int) -> Iterator[bytes]:
+    def part(self, start: int, stop: int) -> Generator[bytes, None, None]:
         """Yield a part of it.
 
         :param start: the first byte.
         :param stop: the byte to stop before.
         :raises RangeIgnoredError: the source gives no parts.
-        :raises RegistryCallError: as ``whole``.
+        :raises RegistryCallError: as ``rest``.
         """
         return self._chunks(start, stop)
 
-    def _chunks(self, start: int, stop: int | None) -> Iterator[bytes]:
+    def _chunks(self, start: int, stop: int | None) -> Generator[bytes, None, None]:
         position, end = start, self.blob.size if stop is None else stop
         while position < end:
             # What counts as a try that succeeded is a byte, not a connection.

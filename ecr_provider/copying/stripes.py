@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from threading import Lock, Semaphore
 from typing import Final
 
@@ -47,36 +48,36 @@ class Stripes:
         """
         self._threads.shutdown(wait=join, cancel_futures=True)
 
-    def read(self, reader: BlobReader) -> Iterator[bytes]:
+    def read(self, reader: BlobReader) -> Generator[bytes, None, None]:
         """Yield a blob's bytes: by one connection, and from where that turned out to be slow by several.
 
         :param reader: how to read it.
         :raises EcrProviderError: as the reader's.
         """
         position, pace = 0, _Pace()
-        chunks = pace.timed(reader.whole())
-        for chunk in chunks:
-            position += len(chunk)
-            self._line.count(len(chunk))
-            yield chunk
-            if not (pace.is_slow and self._line.has_room):
-                continue
-            pace.is_slow = False
-            stripes = self._in_order(reader, position)
-            try:
-                first = next(stripes, b"")  # before the one connection is given up, so that nothing is lost
-            except RangeIgnoredError:
-                yield from chunks
-                return
-            if first:
-                chunks.close()
-                yield first
-                yield from stripes
-                return
+        with closing(pace.timed(reader.rest())) as chunks:
+            for chunk in chunks:
+                position += len(chunk)
+                self._line.count(len(chunk))
+                yield chunk
+                if not (pace.is_slow and self._line.has_room):
+                    continue
+                pace.is_slow = False
+                with closing(self._in_order(reader, position)) as stripes:
+                    try:
+                        first = next(stripes, b"")  # before the one connection is given up: nothing is lost by trying
+                    except RangeIgnoredError:
+                        yield from chunks
+                        return
+                    if first:
+                        chunks.close()
+                        yield first
+                        yield from stripes
+                        return
 
-    def _in_order(self, reader: BlobReader, position: int) -> Iterator[bytes]:
+    def _in_order(self, reader: BlobReader, position: int) -> Generator[bytes, None, None]:
         """Yield the rest of a blob, in its order, from as many stripes as are free; nothing if that is no gain."""
-        starts = deque(range(position, reader.blob.size, STRIPE))
+        starts, begun = deque(range(position, reader.blob.size, STRIPE)), position
         reading: deque[Future[deque[bytes]]] = deque()
         held = self._hold(_FEWEST) if len(starts) >= _FEWEST else 0
         try:
@@ -84,8 +85,15 @@ class Stripes:
                 while starts and (len(reading) < held or self._hold(1)):
                     held = max(held, len(reading) + 1)
                     reading.append(self._threads.submit(self._stripe, reader, starts.popleft()))
-                stripe = reading.popleft().result()
+                try:
+                    stripe = reading.popleft().result()
+                except RangeIgnoredError:  # by one of several servers, if others gave theirs
+                    if position == begun:
+                        raise
+                    yield from reader.rest(position)
+                    return
                 while stripe:
+                    position += len(stripe[0])
                     yield stripe.popleft()
         finally:
             for future in reading:
@@ -137,8 +145,12 @@ class _Pace:
     def __init__(self) -> None:
         self.is_slow = False
 
-    def timed(self, chunks: Iterator[bytes]) -> Generator[bytes, None, None]:
+    def timed(self, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
         """Pass chunks on, and judge each ``_PROBE`` bytes but the first, on which a connection has to warm up."""
+        with closing(chunks):
+            yield from self._judged(chunks)
+
+    def _judged(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         size = waited = spent = 0.0
         is_warm = False
         while True:

@@ -58,9 +58,12 @@ class BlobCopier:
 
     def _stream(self, job: _Job, upload: Upload) -> Way:
         reader = BlobReader(self._source, job.blob, self._patience)
-        chunks = job.counted(verified(job.blob, self._stripes.read(reader)))
         try:
-            with closing(chunks):
+            # Closed here, not when the error is forgotten, whose traceback keeps what is half read.
+            with (
+                closing(self._stripes.read(reader)) as read,
+                closing(job.counted(verified(job.blob, read))) as chunks,
+            ):
                 upload.send(job.blob, chunks)
         except BaseException:
             job.take_back()

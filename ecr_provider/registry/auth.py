@@ -105,9 +105,10 @@ class ChallengedAuthorizer:
     def _token_request(self, challenge: dict[str, str], scope: Scope) -> Request:
         realm = challenge.get("realm", "")
         if not is_private_way(realm):
+            where = quote(realm.partition("?")[0])
             raise RegistryAccessDeniedError(
-                f"The registry of {scope.repository} sends clients for a token to "
-                f"{quote(realm.partition('?')[0])}, which is no https; no password is sent there. Ask the registry's owner.",
+                f"The registry of {scope.repository} sends clients for a token to {where}, which is no https; "
+                "no password is sent there. Ask the registry's owner.",
                 operation="GET token",
             )
         query = urlencode([("service", challenge.get("service", "")), *(("scope", text) for text in scope.texts)])

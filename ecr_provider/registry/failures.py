@@ -117,6 +117,22 @@ def replaced_credentials(request: Request) -> RegistryUnavailableError:
     )
 
 
+def refused_elsewhere(request: Request, failure: RegistryCallError) -> RegistryCallError:
+    """Return the error for a refusal by whom the registry redirected to: it is the address that ended, not access.
+
+    :param request: what was asked.
+    :param failure: what was said there.
+    """
+    if failure.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return failure
+    return RegistryUnavailableError(
+        f"{request.operation} of {request.about}: the address that the registry gave was refused "
+        f"(HTTP {failure.status}); another try asks for another one.",
+        operation=request.operation,
+        status=failure.status,
+    )
+
+
 def ranges_ignored(request: Request) -> RangeIgnoredError:
     """Return the error for a registry that sends everything where a part was asked for.
 

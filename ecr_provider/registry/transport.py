@@ -29,6 +29,7 @@ from ecr_provider.registry.failures import (
     is_expiry,
     lost,
     malformed,
+    refused_elsewhere,
     refused_redirect,
     replaced_credentials,
 )
@@ -97,16 +98,18 @@ class Transport:
         """
         # An upload that the registry sent elsewhere has its permission in its address.
         sent = self._authorizer.header(request.scope) if self._is_ours(request) else None
-        answer = self._followed(replace(request, authorization=sent))
+        answer, is_here = self._followed(replace(request, authorization=sent))
         if answer.status in request.good:
             return answer
         failure = failure_of(request, answer, _reason_of(request, answer))
+        if not is_here:
+            raise refused_elsewhere(request, failure)
         better = self._better(request, answer, failure, sent)
         if better is None:
             raise failure
         if not request.can_be_repeated:
             raise replaced_credentials(request) from failure
-        answer = self._followed(replace(request, authorization=better))
+        answer, _ = self._followed(replace(request, authorization=better))
         if answer.status in request.good:
             return answer
         raise failure_of(request, answer, _reason_of(request, answer))
@@ -130,19 +133,23 @@ class Transport:
 
     def _fetch(self, request: Request) -> bytes:
         """Ask a token service, wherever the registry says that it is."""
-        answer = self._followed(request)
+        answer, _ = self._followed(request)
         if answer.status in request.good:
             return _body_of(request, answer)
         raise failure_of(request, answer, _reason_of(request, answer))
 
-    def _followed(self, request: Request) -> Answer:
-        """Send a request, and follow redirects: to another origin without what only the first may know."""
+    def _followed(self, request: Request) -> tuple[Answer, bool]:
+        """Send a request, and follow redirects: to another origin without what only the first may know.
+
+        :return: the answer, and whether it is of the origin that was asked.
+        """
         address = first = resolved(request, self._origin, request.address)
         for _ in range(_MOST_REDIRECTS):
-            authorization = request.authorization if origin_of(address) == origin_of(first) else None
+            is_first = origin_of(address) == origin_of(first)
+            authorization = request.authorization if is_first else None
             answer = self._sent(replace(request, address=address, authorization=authorization))
             if answer.status not in _REDIRECTS or request.method not in ("GET", "HEAD"):
-                return answer
+                return answer, is_first
             _body_of(request, answer)
             address = resolved(request, address, answer.headers.get("Location", ""))
         raise refused_redirect(request, f"more than {_MOST_REDIRECTS} times")
