@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import push, sample_image
+from ecr_provider.emulator.samples import push, sample_artifact, sample_image
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 REPOSITORIES = ("shop/web", "shop/api", "shop/worker")
 BUILD = "build-42"
+PRODUCTION = "210987654321"
+"""The account that runs what the other one builds."""
 
 
 def push_builds(ecr: EcrEmulator) -> str:
@@ -24,16 +26,18 @@ def push_builds(ecr: EcrEmulator) -> str:
         old, new = (sample_image(files={"name": f"{name} {build}".encode()}) for build in ("build-41", BUILD))
         for image, tag in ((old, "build-41"), (old, "prod"), (new, BUILD)):
             push(client, name, image, tag)
+        push(client, name, sample_artifact("application/vnd.example.signature", b"signed", subject=new))
         newest[name] = new.digest
     ecr.clear_requests()
     return newest["shop/web"]
 
 
 def airflow_settings(home: Path, ecr: EcrEmulator) -> dict[str, str]:
-    """Return the environment of an Airflow in ``home`` whose connection aws_default is the local ECR."""
+    """Return the environment of an Airflow in ``home`` whose connections aws_default and aws_prod are two accounts of the local ECR."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_AWS_DEFAULT": ecr.airflow_connection_uri(),
+        "AIRFLOW_CONN_AWS_PROD": ecr.airflow_connection_uri("eu-west-1", PRODUCTION),
     }

@@ -47,7 +47,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Airflow's, pytest's and the standard library's: documented elsewhere, and there is no network to look them up.
     (r"py:.*", r"airflow\..*"),
-    (r"py:.*", r"(collections\.abc|enum|os|pathlib|pytest|typing)\..*"),
+    (r"py:.*", r"(collections\.abc|enum|hashlib|os|pathlib|pytest|typing|urllib3)\..*"),
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
     (
         r"py:(class|exc)",

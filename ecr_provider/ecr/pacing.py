@@ -10,11 +10,12 @@ from typing import Final
 
 from ecr_provider.ecr.limits import CALLS_PER_SECOND
 
-_BURST: Final = 1.0  # seconds' worth of calls that may come at once
+#: Seconds' worth of calls that may go out at once. They arrive less evenly than they leave, so it is not a whole one.
+_BURST: Final = 0.8
 
 
 class Pace:
-    """Spread calls so that there are no more of them than a rate allows, beyond a burst of one second's worth.
+    """Spread calls so that there are no more of them than a rate allows, beyond a burst of most of a second's worth.
 
     :param rate: calls a second.
     """
@@ -31,7 +32,7 @@ class Pace:
         """
         with self._lock:
             now = time.monotonic()
-            turn = max(self._next, now - _BURST)
+            turn = max(self._next, now - _BURST + self._interval)
             self._next = turn + self._interval
         if turn > now:
             sleep(turn - now)
