@@ -14,15 +14,12 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ecr_provider.copying.choice import choose_image
-from ecr_provider.copying.ecr import EcrImages
 from ecr_provider.copying.engine import MAX_WORKERS, copy_image
 from ecr_provider.copying.progress import Lines, Progress, Watcher
 from ecr_provider.copying.registries import RegistryImages
 from ecr_provider.copying.report import CopyResult
-from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.put_plan import Guard
-from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.oci import Digest, ImageReference, Platform, check_tag
 from ecr_provider.patience import Patience
@@ -32,6 +29,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from mypy_boto3_ecr import ECRClient
+
+    from ecr_provider.copying.ecr import EcrImages
 
 _ABSENT: Final = "absent"
 _INTERRUPTED: Final = 130  # as shells have it
@@ -81,21 +80,28 @@ def _images(
     guard: Guard | None = None,
 ) -> EcrImages | RegistryImages:
     registry = EcrRegistry.of_host(reference.registry)
-    if registry is None:
-        if guard is not None:
-            raise InvalidInputError(f"--expect needs a target in ECR, and {reference} is elsewhere; leave it out.")
-        credentials = stored_credentials(reference.registry)
-        return RegistryImages.at(reference.registry, reference.repository, patience, credentials, verify=verify)
-    repository = EcrRepository(_client(registry, profile), reference.repository, registry.account_id)
-    return EcrImages(repository, patience, guard=guard, verify=verify)
+    if registry is not None:
+        return _of_ecr(registry, reference.repository, patience, profile, verify, guard)
+    if guard is not None:
+        raise InvalidInputError(f"--expect needs a target in ECR, and {reference} is elsewhere; leave it out.")
+    credentials = stored_credentials(reference.registry)
+    return RegistryImages.at(reference.registry, reference.repository, patience, credentials, verify=verify)
 
 
-def _client(registry: EcrRegistry, profile: str | None) -> ECRClient:
-    import boto3  # noqa: PLC0415 - takes longer than a small copy, which may not need it
+def _of_ecr(
+    registry: EcrRegistry, name: str, patience: Patience, profile: str | None, verify: str | None, guard: Guard | None
+) -> EcrImages:
+    # boto3 takes longer to import than a small copy between other registries takes.
+    import boto3  # noqa: PLC0415
+
+    from ecr_provider.copying.ecr import EcrImages  # noqa: PLC0415
+    from ecr_provider.ecr.faults import translated  # noqa: PLC0415
+    from ecr_provider.ecr.repository import EcrRepository  # noqa: PLC0415
 
     with translated("The AWS profile", str(profile or "default")):
-        client: ECRClient = boto3.Session(profile_name=profile).client("ecr", registry.region_name)
-    return client
+        client: ECRClient = boto3.Session(profile_name=profile).client("ecr", registry.region_name, verify=verify)
+    repository = EcrRepository(client, name, registry.account_id)
+    return EcrImages(repository, patience, guard=guard, verify=verify)
 
 
 # --- What one writes and reads ---------------------------------------------------------------------------------------

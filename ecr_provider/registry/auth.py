@@ -22,7 +22,7 @@ from ecr_provider.registry.addresses import is_private_way
 from ecr_provider.registry.failures import malformed
 from ecr_provider.registry.request import Request, Scope
 
-_PARAMETER: Final = re.compile(r'([a-zA-Z_]+)="([^"]*)"')
+_PARAMETER: Final = re.compile(r'([a-zA-Z_]+)=(?:"([^"]*)"|([^\s",]+))')
 _TOKEN: Final = re.compile(r"[!-~]+")
 _SHORTEST_LIFE: Final = 60  # seconds of a token that does not say: Token Authentication Specification, "expires_in"
 _MARGIN: Final = 10  # seconds before its end from which on a token is not used
@@ -86,7 +86,7 @@ class ChallengedAuthorizer:
             scheme, _, rest = challenge.partition(" ")
             match scheme.lower():
                 case "bearer":
-                    return self._bearer(dict(_PARAMETER.findall(rest)), scope, sent, fetch)
+                    return self._bearer(_parameters(rest), scope, sent, fetch)
                 case "basic" if self._credentials and sent is None:
                     self._basic = self._credentials.basic
                     return self._basic
@@ -116,6 +116,11 @@ class ChallengedAuthorizer:
         basic = self._credentials.basic if self._credentials else None
         good = frozenset({200})
         return Request("GET", f"{realm}{joint}{query}", scope, scope.repository, good, authorization=basic)
+
+
+def _parameters(challenge: str) -> dict[str, str]:
+    """Read a challenge's parameters, which are quoted or not: RFC 9110, section 11.2."""
+    return {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(challenge)}
 
 
 def _token_of(request: Request, body: bytes) -> tuple[str, float]:

@@ -145,7 +145,10 @@ class RegistryRepository:
             raise InvalidManifestError(f"The manifest of {request.about} is larger than {LARGEST_MANIFEST} bytes.")
         manifest = parse_manifest(body, _media_type(answer))
         told = answer.headers.get("Docker-Content-Digest")
-        _require(manifest, str(reference) if isinstance(reference, Digest) else told, request.about)
+        if not isinstance(reference, Digest):
+            _require(manifest, told, request.about)
+        elif not reference.matches(body):
+            _require(manifest, str(reference), request.about)
         return manifest
 
     def digest_of(self, reference: str | Digest) -> Digest | None:

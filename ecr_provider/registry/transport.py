@@ -8,6 +8,7 @@ Source: OCI distribution-spec 1.1, "API"; RFC 9110 for what a status means.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -49,6 +50,16 @@ _LARGEST_ANSWER: Final = 8 * 1024 * 1024  # bytes of what is read at once: twice
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _IDLE_CONNECTIONS: Final = 32
+
+
+def _hide_signatures(record: logging.LogRecord) -> bool:
+    """Keep queries out of urllib3's log, which writes every address at DEBUG: in S3's, the query is the permission."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_hide_signatures)
 
 
 class Transport:
