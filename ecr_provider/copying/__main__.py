@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ecr_provider.copying.choice import choose_image
@@ -54,16 +55,25 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One end of the copy, as it was named."""
+
+    reference: ImageReference
+    profile: str | None
+    verify: str | None
+    guard: Guard | None = None
+
+
 def _copy(options: argparse.Namespace, watcher: Watcher) -> CopyResult:
     patience = Patience(options.timeout)
-    source = _images(options.source, patience, options.source_profile, options.verify)
-    target = _images(options.target, patience, options.profile, options.verify, options.expect)
-    named = options.source
-    image = choose_image(source, named.tag, named.digest, platforms=options.platform, watcher=watcher)
+    source = _images(_Side(options.source, options.source_profile, options.verify), patience)
+    target = _images(_Side(options.target, options.profile, options.verify, options.expect), patience)
+    tag, digest = options.source.tag, options.source.digest
     return copy_image(
         source,
         target,
-        image,
+        choose_image(source, tag, digest, platforms=options.platform, watcher=watcher),
         tuple(dict.fromkeys([*filter(None, [options.target.tag]), *options.tag])),
         include_referrers=options.referrers,
         max_workers=options.workers,
@@ -72,25 +82,17 @@ def _copy(options: argparse.Namespace, watcher: Watcher) -> CopyResult:
     )
 
 
-def _images(
-    reference: ImageReference,
-    patience: Patience,
-    profile: str | None,
-    verify: str | None,
-    guard: Guard | None = None,
-) -> EcrImages | RegistryImages:
-    registry = EcrRegistry.of_host(reference.registry)
-    if registry is not None:
-        return _of_ecr(registry, reference.repository, patience, profile, verify, guard)
-    if guard is not None:
-        raise InvalidInputError(f"--expect needs a target in ECR, and {reference} is elsewhere; leave it out.")
-    credentials = stored_credentials(reference.registry)
-    return RegistryImages.at(reference.registry, reference.repository, patience, credentials, verify=verify)
+def _images(side: _Side, patience: Patience) -> EcrImages | RegistryImages:
+    named = side.reference
+    if registry := EcrRegistry.of_host(named.registry):
+        return _of_ecr(side, registry, patience)
+    if side.guard is not None:
+        raise InvalidInputError(f"--expect needs a target in ECR, and {named} is elsewhere; leave it out.")
+    credentials = stored_credentials(named.registry)
+    return RegistryImages.at(named.registry, named.repository, patience, credentials, verify=side.verify)
 
 
-def _of_ecr(
-    registry: EcrRegistry, name: str, patience: Patience, profile: str | None, verify: str | None, guard: Guard | None
-) -> EcrImages:
+def _of_ecr(side: _Side, registry: EcrRegistry, patience: Patience) -> EcrImages:
     # boto3 takes longer to import than a small copy between other registries takes.
     import boto3  # noqa: PLC0415
 
@@ -98,10 +100,11 @@ def _of_ecr(
     from ecr_provider.ecr.faults import translated  # noqa: PLC0415
     from ecr_provider.ecr.repository import EcrRepository  # noqa: PLC0415
 
-    with translated("The AWS profile", str(profile or "default")):
-        client: ECRClient = boto3.Session(profile_name=profile).client("ecr", registry.region_name, verify=verify)
-    repository = EcrRepository(client, name, registry.account_id)
-    return EcrImages(repository, patience, guard=guard, verify=verify)
+    with translated("The AWS profile", str(side.profile or "default")):
+        session = boto3.Session(profile_name=side.profile)
+        client: ECRClient = session.client("ecr", registry.region_name, verify=side.verify)
+    repository = EcrRepository(client, side.reference.repository, registry.account_id)
+    return EcrImages(repository, patience, guard=side.guard, verify=side.verify)
 
 
 # --- What one writes and reads ---------------------------------------------------------------------------------------
