@@ -33,7 +33,7 @@ def push_builds(ecr: EcrEmulator) -> str:
 
 
 def airflow_settings(home: Path, ecr: EcrEmulator) -> dict[str, str]:
-    """Return the environment of an Airflow in ``home`` whose connections aws_default and aws_prod are two accounts of the local ECR."""
+    """Return the environment of an Airflow in ``home`` whose connections are to two accounts of the local ECR."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),

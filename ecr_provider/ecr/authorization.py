@@ -51,7 +51,7 @@ def registry_access(repository: EcrRepository, registry_id: str | None = None) -
     :raises EcrCallError: the call failed.
     """
     with translated("GetAuthorizationToken", str(repository)):
-        (granted, *_) = repository.client.get_authorization_token()["authorizationData"]
+        granted = repository.client.get_authorization_token()["authorizationData"][0]
         header, ends, proxy = f"Basic {granted['authorizationToken']}", granted["expiresAt"], granted["proxyEndpoint"]
     own = EcrRegistry.of_host(urlsplit(proxy).netloc)
     account_id = repository.registry_id or registry_id or (own.account_id if own else _account_of(repository))

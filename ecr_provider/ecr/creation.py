@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def create_repository(repository: EcrRepository, settings: Mapping[str, Any]) -> None:
-    """Create a repository; that somebody else just did is fine.
+    """Create a repository, in the registry that it is of; that somebody else just did is fine.
 
     Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 
     :param settings: more arguments of CreateRepository, in boto3's names, such as ``imageTagMutability``.
-    :raises InvalidInputError: the registry is another account's, or an argument is none of CreateRepository's.
+    :raises InvalidInputError: an argument is none of CreateRepository's.
     :raises EcrCallError: ECR refused or failed the call.
     """
     members = set(repository.client.meta.service_model.operation_model("CreateRepository").input_shape.members)  # type: ignore[union-attr]
@@ -27,8 +27,9 @@ def create_repository(repository: EcrRepository, settings: Mapping[str, Any]) ->
             f"create_repository has {', '.join(sorted(unknown))}, and takes the arguments of CreateRepository: "
             f"{', '.join(sorted(members - {'repositoryName', 'registryId'}))}."
         )
+    registry: dict[str, Any] = {} if repository.registry_id is None else {"registryId": repository.registry_id}
     with translated("CreateRepository", str(repository)):
         try:
-            repository.client.create_repository(repositoryName=repository.repository_name, **settings)
+            repository.client.create_repository(repositoryName=repository.repository_name, **registry, **settings)
         except repository.client.exceptions.RepositoryAlreadyExistsException:
             return

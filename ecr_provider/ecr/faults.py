@@ -164,7 +164,7 @@ def translated(operation: str, subject: str) -> Iterator[None]:
         raise _from_answer(error, operation, subject) from error
     except BotoCoreError as error:
         raise _from_sdk(error, operation, subject) from error
-    except (AttributeError, KeyError, TypeError, InvalidDigestError, ResponseParserError) as error:
+    except (AttributeError, LookupError, TypeError, InvalidDigestError, ResponseParserError) as error:
         # botocore passes an answer that broke off, or that a proxy made up, on as an empty or foreign one.
         raise ServiceFaultError(
             f"{operation} of {subject} got an answer that is not ECR's ({error!r}). {_OUTAGE.remedy}",

@@ -26,14 +26,17 @@ DNS_SUFFIXES: Final = {
     "aws-eusc": "amazonaws.eu",
 }
 
-_DUAL_STACK_SUFFIX: Final = "on.aws"
-_HOST: Final = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
-    rf"\.(?P<suffix>{'|'.join(map(re.escape, [*DNS_SUFFIXES.values(), _DUAL_STACK_SUFFIX]))})"
-)
-
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
+
+#: The suffixes of the end points that have IPv6, too.
+#: Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
+_DUAL_STACK_SUFFIXES: Final = {"aws": "on.aws", "aws-cn": "on.amazonwebservices.com.cn"}
+_SUFFIXES: Final = [*DNS_SUFFIXES.values(), *_DUAL_STACK_SUFFIXES.values()]
+_HOST: Final = re.compile(
+    rf"(?P<account>[0-9]{{12}})\.dkr[.-]ecr(?:-fips)?\.(?P<region>{_REGION.pattern})"
+    rf"\.(?P<suffix>{'|'.join(map(re.escape, _SUFFIXES))})"
+)
 
 
 def check_registry_id(registry_id: object) -> str:
@@ -64,7 +67,8 @@ def check_place(region_name: str, partition: str) -> None:
 def _partition_of(region_name: str, suffix: str) -> str:
     if region_name.startswith("us-gov-"):  # it shares its suffix with the commercial partition
         return "aws-us-gov"
-    return next((partition for partition, of_it in DNS_SUFFIXES.items() if of_it == suffix), "aws")
+    suffixes = (*DNS_SUFFIXES.items(), *_DUAL_STACK_SUFFIXES.items())
+    return next(partition for partition, of_it in suffixes if of_it == suffix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import EcrRegistry
+from ecr_provider.exceptions import EcrCallError
 from ecr_provider.oci import Digest
 from ecr_provider.patience import Patience
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecr.type_defs import ImageReplicationStatusTypeDef, ReplicationRuleOutputTypeDef
+    from mypy_boto3_ecr.type_defs import (
+        ImageReplicationStatusTypeDef,
+        ReplicationDestinationTypeDef,
+        ReplicationRuleOutputTypeDef,
+    )
 
     from ecr_provider.ecr.repository import EcrRepository
 
@@ -72,28 +77,29 @@ class ReplicationWait:
     def until_done(self, *, backfill: bool, say: Callable[[str], None]) -> bool:
         """Wait until the image has arrived, and tell whether it has; where it has not, it is to be copied.
 
-        :param backfill: for an image that is older than the rule, start to replicate all that is (see
-            ``start_backfill``).
+        :param backfill: for an image that is older than the rule, have all images that are replicated.
         :param say: who is told what it is waiting for, and why it waits no longer.
         :raises EcrCallError: a call failed.
         """
         ends, noticed_by = time.monotonic() + self.seconds, time.monotonic() + _NOTICE_SECONDS
+        where = f"{self.digest} to {self.destination.host}"
         while time.monotonic() < ends:
             match self.patience.call(self._status):
                 case "COMPLETE", _:
-                    say(f"the registry has replicated {self.digest} to {self.destination.host}")
+                    say(f"the registry has replicated {where}")
                     return True
                 case "FAILED", reason:
-                    say(f"the replication of {self.digest} to {self.destination.host} failed ({reason})")
+                    say(f"the registry's replication of {where} failed ({reason})")
                     return False
-                case "", _ if backfill:
-                    return self._backfilled(ends, say)
                 case "", _ if time.monotonic() > noticed_by:
-                    say(f"{self.digest} is older than the rule that replicates its repository")
-                    return False
-            say(f"waiting for the registry to replicate {self.digest} to {self.destination.host}")
-            self.patience.sleep(_LOOK_EVERY)
-        say(f"the replication of {self.digest} took more than {self.seconds:.0f} s")
+                    if not backfill or not self._backfill(ends, say):
+                        say(f"{self.digest} is older than the rule that replicates its repository")
+                        return False
+                    backfill = False
+                case _:
+                    say(f"waiting for the registry to replicate {where}")
+                    self.patience.sleep(_LOOK_EVERY)
+        say(f"the registry's replication of {where} took more than {self.seconds:.0f} s")
         return False
 
     def _status(self) -> tuple[str, str]:
@@ -110,25 +116,42 @@ class ReplicationWait:
     def _is_ours(self, status: ImageReplicationStatusTypeDef) -> bool:
         return _is(self.destination, status.get("region", ""), status.get("registryId", ""))
 
-    def _backfilled(self, ends: float, say: Callable[[str], None]) -> bool:
+    def _backfill(self, ends: float, say: Callable[[str], None]) -> bool:
         """Replicate all images of the registry that are older than its rules, and wait for the end of that.
 
         Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_StartReplicationBackfill.html
+
+        :return: whether there was such a backfill.
         """
-        place = {"region": self.destination.region_name, "registryId": self.destination.account_id}
-        with translated("StartReplicationBackfill", self.destination.host):
-            started = self.source.client.start_replication_backfill(destination=place)  # type: ignore[arg-type]
-            backfill_id = started["replicationBackfillId"]
-        while time.monotonic() < ends:
+        if "StartReplicationBackfill" not in self.source.client.meta.service_model.operation_names:
+            say("no replication backfill: the installed botocore is older than that")
+            return False
+        try:
+            backfill_id = self.patience.call(self._start_backfill)
+        except EcrCallError as error:  # one to that Region runs already, perhaps
+            say(f"no replication backfill: {error}")
+            return False
+        status = ""
+        while status not in _BACKFILL_ENDS and time.monotonic() < ends:
             say(f"waiting for the replication backfill {backfill_id} to {self.destination.host}")
-            with translated("DescribeReplicationBackfillResults", backfill_id):
-                answer = self.source.client.describe_replication_backfill_results(
-                    replicationBackfillId=backfill_id, maxResults=1
-                )
-            if answer["status"] in _BACKFILL_ENDS:
-                return answer["status"] == "COMPLETE"
             self.patience.sleep(_LOOK_EVERY)
-        return False
+            status = self.patience.call(lambda: self._backfill_status(backfill_id))
+        say(f"the replication backfill {backfill_id} is {status or 'not done yet'}")
+        return True
+
+    def _start_backfill(self) -> str:
+        place: ReplicationDestinationTypeDef = {
+            "region": self.destination.region_name,
+            "registryId": self.destination.account_id,
+        }
+        with translated("StartReplicationBackfill", self.destination.host):
+            return self.source.client.start_replication_backfill(destination=place)["replicationBackfillId"]
+
+    def _backfill_status(self, backfill_id: str) -> str:
+        with translated("DescribeReplicationBackfillResults", backfill_id):
+            return self.source.client.describe_replication_backfill_results(
+                replicationBackfillId=backfill_id, maxResults=1
+            )["status"]
 
 
 def _told(status: ImageReplicationStatusTypeDef) -> tuple[str, str]:

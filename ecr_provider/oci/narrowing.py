@@ -38,7 +38,7 @@ def narrowed(image: Manifest, platforms: Sequence[Platform]) -> Manifest:
         return image
     document = json.loads(image.text)
     document["manifests"] = [child for child, is_kept in zip(document["manifests"], keep, strict=True) if is_kept]
-    return parse_manifest(json.dumps(document, ensure_ascii=False, separators=(",", ":")), image.media_type)
+    return parse_manifest(json.dumps(document, separators=(",", ":")), image.media_type)
 
 
 def _is_for(child: Descriptor, platforms: Sequence[Platform]) -> bool:

@@ -257,8 +257,10 @@ def test_the_guard_stops_it_before_anything_moves(
 
 
 @pytest.fixture
-def rule(ecr: EcrEmulator) -> None:
+def rule(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that replicates the source to another Region of its account, in no time."""
+    monkeypatch.setattr("ecr_provider.ecr.replication._LOOK_EVERY", 0.05)
+    monkeypatch.setattr("ecr_provider.ecr.replication._NOTICE_SECONDS", 0.2)
     destination: ReplicationDestinationTypeDef = {"region": PROD_REGION, "registryId": ACCOUNT}
     ecr.client().put_replication_configuration(replicationConfiguration={"rules": [{"destinations": [destination]}]})
     ecr.switches.replication_seconds = 0
