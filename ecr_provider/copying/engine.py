@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from ecr_provider.copying.plan import CopyPlan, Way
@@ -15,7 +16,7 @@ from ecr_provider.copying.report import CopyResult
 from ecr_provider.copying.stripes import Stripes
 from ecr_provider.copying.survey import survey
 from ecr_provider.copying.transfer import BlobCopier
-from ecr_provider.exceptions import CopyIncompleteError
+from ecr_provider.exceptions import CopyIncompleteError, LayersNotFoundError, ReferencedImagesNotFoundError
 from ecr_provider.oci import Descriptor, Manifest
 from ecr_provider.patience import Patience
 
@@ -78,7 +79,8 @@ def copy_image(
         stripes.close(join=join)
     _check_referrers(plan, target, patience)
     if plan.tags:
-        target.tag(image, plan.tags)
+        with _swept_layers_told(target):
+            target.tag(image, plan.tags)
     result = CopyResult(plan, ways, time.monotonic() - began)
     watcher.say(str(result))
     return result
@@ -105,8 +107,9 @@ class _Run:
 
     def put_manifests(self) -> None:
         """Put the manifests, wave by wave."""
-        for wave in self._plan.waves:
-            self._at_once(self._target.put_manifest, wave)
+        with _swept_layers_told(self._target):
+            for wave in self._plan.waves:
+                self._at_once(self._target.put_manifest, wave)
 
     def _copy_blob(self, blob: Descriptor, planned: Way) -> Way:
         began = time.monotonic()
@@ -124,6 +127,21 @@ class _Run:
             for future in done:
                 future.result()
         return [future.result() for future in futures]
+
+
+@contextmanager
+def _swept_layers_told(target: ImageTarget) -> Iterator[None]:
+    """Say that it is worth another try where something is missing that was seen or brought a while ago.
+
+    ECR may clean up layers that no image has ("at any time": API_GetDownloadUrlForLayer, LayerInaccessibleException).
+    """
+    try:
+        yield
+    except (LayersNotFoundError, ReferencedImagesNotFoundError) as error:
+        raise CopyIncompleteError(
+            f"{target} lacks what it had a while ago; no tag was put, and another run brings it again: {error}",
+            missing=(),
+        ) from error
 
 
 def _check_referrers(plan: CopyPlan, target: ImageTarget, patience: Patience) -> None:

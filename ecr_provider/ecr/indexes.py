@@ -8,6 +8,7 @@ from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.limits import MAX_IMAGE_IDS, MAX_IMAGES_A_PAGE
 from ecr_provider.ecr.repository import Image, ImageDetail
+from ecr_provider.exceptions import InvalidManifestError
 from ecr_provider.oci import Digest, ImageIndex
 from ecr_provider.oci.media_types import is_image_index
 
@@ -28,10 +29,17 @@ def index_with(repository: EcrRepository, digest: Digest) -> ImageDetail | None:
     """
     indexes = {detail.digest: detail for detail in _newest_indexes(repository)}
     for found in repository.read(map(ImageIdentifier, indexes)).values():
-        manifest = repository.manifest_of(found) if isinstance(found, Image) else None
-        if isinstance(manifest, ImageIndex) and digest in (child.digest for child in manifest.manifests):
-            return indexes[manifest.digest]
+        if isinstance(found, Image) and digest in _listed_in(found):
+            return indexes[found.digest]
     return None
+
+
+def _listed_in(image: Image) -> list[Digest]:
+    try:
+        manifest = image.manifest()
+    except InvalidManifestError:  # another one's fault
+        return []
+    return [child.digest for child in manifest.manifests] if isinstance(manifest, ImageIndex) else []
 
 
 def _newest_indexes(repository: EcrRepository) -> list[ImageDetail]:

@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any, Literal
 
 import pytest
-from copies import ALWAYS, Case, Harm, assert_complete, assert_survives, cases, copy, harms, ordinal
+from copies import ALWAYS, Case, Harm, Side, SignedImage, assert_complete, assert_survives, cases, copy, harms, ordinal
 from local_ecr import needs_member
 
 from ecr_provider.copying.engine import MAX_WORKERS
+from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.faults import Faults
+from ecr_provider.exceptions import CopyIncompleteError
 
 pytestmark = [needs_member("ImageDetail", "subjectManifestDigest"), pytest.mark.timeout(60)]
 
@@ -115,3 +117,16 @@ def test_what_is_forbidden_is_not_tried_again(case: Case, call: tuple[str, str |
 )
 def test_a_manifest_that_is_not_what_its_digest_says_is_read_again(case: Case, harm: Harm, nth: int) -> None:
     assert_survives(case, harm, "BatchGetImage", nth, SOURCE)
+
+
+def test_layers_that_were_swept_meanwhile_are_worth_another_run(
+    ecr: EcrEmulator, source: Side, target: Side, signed: SignedImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecr_provider.ecr.put_image._LAYER_FIRST_WAIT", 0.001)
+    ecr.faults.fail("PutImage", code="LayersNotFoundException", times=99)
+    with pytest.raises(CopyIncompleteError, match="another run brings it again") as caught:
+        copy(source, target, "build-42", "prod")
+    assert caught.value.retryable
+    ecr.faults.clear()
+    copy(source, target, "build-42", "prod")
+    assert_complete(target, signed, "prod")

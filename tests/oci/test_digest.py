@@ -123,3 +123,29 @@ def test_a_long_value_is_shortened() -> None:
 
     assert "'xxx" in str(refused.value)
     assert len(str(refused.value)) < 200
+
+
+# --- Content that arrives in parts ---
+
+
+@given(st.lists(st.binary(max_size=100)), st.sampled_from(["sha256", "sha512"]))
+def test_a_hasher_verifies_content_that_arrives_in_parts(parts: list[bytes], algorithm: str) -> None:
+    digest = Digest(algorithm, hashlib.new(algorithm, b"".join(parts)).hexdigest())
+    hasher = digest.hasher()
+    for part in parts:
+        hasher.update(part)
+
+    assert hasher.hexdigest() == digest.encoded
+
+
+def test_every_hasher_begins_anew() -> None:
+    digest = Digest.parse(EMPTY)
+    digest.hasher().update(b"content")
+
+    assert digest.hasher().hexdigest() == digest.encoded
+
+
+@pytest.mark.parametrize("text", ["blake3:ab", "sha384:ab", "sha256+b64u:ab"])
+def test_there_is_no_hasher_of_an_unknown_algorithm(text: str) -> None:
+    with pytest.raises(InvalidDigestError, match=r"only by sha256 or sha512; name the content by its sha256 digest"):
+        Digest.parse(text).hasher()
