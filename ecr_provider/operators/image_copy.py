@@ -118,7 +118,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         create_repository: bool | dict[str, Any] = False,
         strategy: Strategy = "copy",
         replication_backfill: bool = False,
-        max_workers: int = 4,
+        max_workers: int = 8,
         registry_id: str | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
