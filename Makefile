@@ -32,7 +32,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	@$(BIN)/coverage report --include='ecr_provider/oci/*' --fail-under=100
 
 check: $(VENV)/.installed
@@ -44,14 +44,14 @@ check: $(VENV)/.installed
 test-floor: $(FLOOR)/.installed
 	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry
 	@# The Airflow of that day warns of itself.
-	$(FLOOR)/bin/python -m pytest -o filterwarnings=default --disable-warnings
+	$(FLOOR)/bin/python -m pytest --numprocesses 2 --dist loadfile -o filterwarnings=default --disable-warnings
 
 docs: $(VENV)/.installed
 	$(BIN)/sphinx-build -W -n --keep-going -q docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
 
 bench: $(VENV)/.installed
-	@sh tools/clients.sh skopeo=skopeo docker-registry=docker-registry
+	@sh tools/clients.sh skopeo=skopeo docker-registry=docker-registry openssl=openssl
 	@$(BIN)/python -m benchmarks
 
 ui: $(VENV)/.installed

@@ -26,6 +26,7 @@ MOST_STRIPES: Final = 8
 
 _FEWEST: Final = 2  # stripes at once: one connection there is already
 _PROBE: Final = 4 * 1024 * 1024  # bytes by which a connection is judged, again and again
+_WAITS: Final = 4  # times as long as it takes to pass the bytes on: on a busy machine, any connection is waited for
 _FULL: Final = 125e6  # bytes a second, of all connections: where more of them gain little
 _WINDOW: Final = 1.0  # seconds over which that is measured
 
@@ -162,5 +163,5 @@ class _Pace:
             yield chunk
             size, waited, spent = size + len(chunk), waited + got - asked, spent + time.perf_counter() - got
             if size >= _PROBE:
-                self.is_slow = is_warm and waited > spent
+                self.is_slow = is_warm and waited > _WAITS * spent
                 size, waited, spent, is_warm = 0.0, 0.0, 0.0, True
