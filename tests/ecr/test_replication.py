@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,8 @@ from emulator.replications import WEST, allow, configure, to
 from emulator_calls import ONCE, OTHER, OWN, version
 from hypothesis import given
 from hypothesis import strategies as st
-from local_ecr import ACCOUNT, REPOSITORY, needs, supports
+from local_ecr import ACCOUNT, REPOSITORY, needs
+from old_botocore import client_without
 
 from ecr_provider.ecr import replication
 from ecr_provider.ecr.identifiers import EcrRegistry
@@ -19,12 +22,7 @@ from ecr_provider.ecr.replication import ReplicationWait, rule_covers
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push
-from ecr_provider.exceptions import (
-    AccessDeniedError,
-    CopyStoppedError,
-    ImageNotFoundError,
-    ServiceFaultError,
-)
+from ecr_provider.exceptions import AccessDeniedError, CopyStoppedError, ImageNotFoundError, ServiceFaultError
 from ecr_provider.oci import Digest
 from ecr_provider.patience import Patience
 
@@ -357,10 +355,13 @@ def test_calls_about_a_backfill_are_tried_again(ecr: EcrEmulator, watch: Watch, 
     assert arrived(ecr)
 
 
-@pytest.mark.skipif(supports("StartReplicationBackfill"), reason="this botocore knows backfills")
 @pytest.mark.usefixtures("older")
-def test_an_older_botocore_starts_no_backfill(watch: Watch, wait: ReplicationWait) -> None:
-    assert not wait.until_done(backfill=True, say=watch.say)
+def test_an_older_botocore_starts_no_backfill(
+    ecr: EcrEmulator, watch: Watch, wait: ReplicationWait, tmp_path: Path
+) -> None:
+    old = client_without(ecr, tmp_path, "StartReplicationBackfill")
+    assert not replace(wait, source=EcrRepository(old, REPOSITORY)).until_done(backfill=True, say=watch.say)
+    old.close()
     assert watch.lines[-2:] == ["no replication backfill: the installed botocore is older than that", TOO_OLD]
 
 
