@@ -15,7 +15,7 @@ from airflow.sdk.execution_time.xcom import XCom
 from packaging.version import Version
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseHook, Context
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 else:
@@ -25,11 +25,16 @@ else:
     except ImportError:  # before Airflow 3.2
         from airflow.configuration import conf
         from airflow.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+    try:
+        from airflow.sdk import BaseHook
+    except ImportError:  # before Airflow 3.1
+        from airflow.hooks.base import BaseHook
 
 __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
+    "BaseHook",
     "XCom",
     "conf",
     "first_try_at",

@@ -69,6 +69,11 @@ class EcrImages:
     def __str__(self) -> str:
         return f"{self.repository} ({self._registry_id or 'ECR'}, {self.repository.region_name})"
 
+    def close(self) -> None:
+        """Close the connections to the registry end point, if it was needed."""
+        if self._endpoint is not None:
+            self._endpoint.close()
+
     @property
     def place(self) -> Place:
         """Where it is."""

@@ -55,6 +55,10 @@ class RegistryImages:
     def __str__(self) -> str:
         return str(self._repository)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._repository.close()
+
     @property
     def place(self) -> Place:
         """Where it is."""

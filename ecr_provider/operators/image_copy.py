@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from airflow.sdk import BaseHook, BaseOperator, Context
+from airflow.sdk import BaseOperator, Context
 
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.exceptions import ConnectionNotFoundError, InvalidInputError
@@ -15,7 +16,7 @@ from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
 from ecr_provider.oci import Digest, ImageReference, Manifest, Platform, check_repository_name, check_tag
 from ecr_provider.oci.quoting import quote
 from ecr_provider.operators.mixin import TaggingMixin, link, log_line
-from ecr_provider.version_compat import AirflowNotFoundException, xcom_value
+from ecr_provider.version_compat import AirflowNotFoundException, BaseHook, xcom_value
 
 if TYPE_CHECKING:
     from ecr_provider.copying import CopyResult
@@ -181,13 +182,13 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         from ecr_provider.copying.progress import Lines  # noqa: PLC0415
 
         watcher = Lines(self.log.info)
-        with failing_at_once():
+        with failing_at_once(), ExitStack() as places:
             self.check_rendered()
             patience = self._begin()
             tags, platforms, origin = self.tags(), self.parsed("platforms", _platforms) or (), self._origin()
-            target = self._target(patience)
+            target = places.enter_context(closing(self._target(patience)))
             EcrRepositoryLink().persist(context, target.repository, self.registry_id)
-            source = self._source(origin, patience)
+            source = places.enter_context(closing(self._source(origin, patience)))
             image = choose_image(source, origin.tag, origin.digest, platforms=platforms, watcher=watcher)
             self._await_replication(source, target, image, patience)
             result = copy_image(

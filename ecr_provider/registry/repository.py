@@ -129,6 +129,10 @@ class RegistryRepository:
         """The registry's ``host`` or ``host:port``."""
         return self._transport.registry
 
+    def close(self) -> None:
+        """Close the connections to the registry that nobody uses."""
+        self._transport.close()
+
     # --- Manifests ---
 
     def manifest(self, reference: str | Digest) -> Manifest:
