@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from ecr_provider.copying.plan import CopyPlan, Way
-from ecr_provider.copying.progress import Lines, Progress, Watcher, size_of
+from ecr_provider.copying.progress import Lines, Progress, Watcher, number_of, size_of
 from ecr_provider.copying.protocols import ImageSource, ImageTarget
 from ecr_provider.copying.report import CopyResult
 from ecr_provider.copying.stripes import Stripes
@@ -173,13 +173,14 @@ def _check_referrers(plan: CopyPlan, target: ImageTarget, patience: Patience) ->
 def _announcement(plan: CopyPlan, source: ImageSource, target: ImageTarget) -> str:
     """Say what is going to happen, and why so."""
     ways = [
-        f"{len(blobs)} blobs {_REASONS[way]} ({size_of(sum(blob.size for blob in blobs))})"
+        f"{number_of(len(blobs), 'blob')} {_REASONS[way]} ({size_of(sum(blob.size for blob in blobs))})"
         for way in Way
         if (blobs := plan.by(way))
     ]
     tags = f"tags {', '.join(plan.tags)}" if plan.tags else "no tag"
-    left = [f"{plan.left_behind} referrers left behind"] if plan.left_behind else []
-    counted = [f"{len(plan.manifests)} manifests", f"{plan.referrer_count} referrers in all", *left]
+    left = [f"{number_of(plan.left_behind, 'referrer')} left behind"] if plan.left_behind else []
+    referrers = f"{number_of(plan.referrer_count, 'referrer')} in all"
+    counted = [number_of(len(plan.manifests), "manifest"), referrers, *left]
     doing = ", ".join([*ways, *counted, tags])
     return f"{source}@{plan.image.digest} -> {target}: {doing}"
 

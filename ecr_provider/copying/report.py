@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from ecr_provider.copying.plan import CopyPlan, Way
-from ecr_provider.copying.progress import size_of
+from ecr_provider.copying.progress import number_of, size_of
 from ecr_provider.oci import Descriptor, Digest
 
 
@@ -90,11 +90,12 @@ class CopyResult:
 
     def __str__(self) -> str:
         ways = [
-            f"{report['blobs']} {way.value} ({size_of(report['bytes'])})"
+            f"{number_of(report['blobs'], 'blob')} {way.value} ({size_of(report['bytes'])})"
             for way in Way
             if (report := self.by(way))["blobs"]
         ]
         left = f", {self.plan.left_behind} left behind" if self.plan.left_behind else ""
-        referrers = f"{self.plan.referrer_count} referrers{left}"
-        blobs = ", ".join(ways) or "all there already"
-        return f"{self.digest}: blobs {blobs}; {len(self.plan.manifests)} manifests, {referrers}; {self.seconds:.1f} s"
+        referrers = f"{number_of(self.plan.referrer_count, 'referrer')}{left}"
+        blobs = ", ".join(ways) or "no blob to copy"
+        manifests = number_of(len(self.plan.manifests), "manifest")
+        return f"{self.digest}: {blobs}; {manifests}, {referrers}; {self.seconds:.1f} s"

@@ -64,7 +64,7 @@ def test_it_copies_and_prints_the_image_by_digest(
     done = command(f"{HERE}:build-42", f"{THERE}:prod", "--tag", "v1.42.0", env=environment)
     assert (done.returncode, done.stdout) == (0, f"{THERE}@{image.digest}\n"), done.stderr
     assert digest_at(ecr, "prod") == digest_at(ecr, "v1.42.0") == image.digest
-    assert "1 referrers in all, tags prod, v1.42.0" in done.stderr
+    assert "1 referrer in all, tags prod, v1.42.0" in done.stderr
 
 
 def test_quiet_says_nothing_and_json_says_what_was_done(image: SampleImage, environment: dict[str, str]) -> None:
