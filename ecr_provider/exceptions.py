@@ -234,6 +234,6 @@ class CopyIncompleteError(EcrProviderError):
 
 
 class CopyStoppedError(EcrProviderError):
-    """A copy was told to stop, or ran out of time; no tag was put, and a later run goes on from there."""
+    """A copy was told to stop, or ran out of time; a later run goes on from there."""
 
     retryable = True

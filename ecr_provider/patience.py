@@ -43,11 +43,10 @@ class Patience:
         :raises CopyStoppedError: it was told to stop, or its time is over.
         """
         if self._stopped.is_set():
-            raise CopyStoppedError("The copy was stopped; the tags are as they were. Run it again to go on from here.")
+            raise CopyStoppedError("The copy was stopped. Run it again: it goes on from here.")
         if self._ends is not None and time.monotonic() > self._ends:
             raise CopyStoppedError(
-                "The copy ran out of time; the tags are as they were. "
-                "Run it again to go on from here, or give it more time (execution_timeout)."
+                "The copy ran out of time. Run it again: it goes on from here; or give it more time (execution_timeout)."
             )
 
     def sleep(self, seconds: float) -> None:

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     except EcrProviderError as error:
         return _failed(watcher, f"error: {error}", 2 if isinstance(error, InvalidInputError) else 1)
     except KeyboardInterrupt:
-        _failed(watcher, "error: stopped; the tags are as they were, and another run goes on from here", _INTERRUPTED)
+        _failed(watcher, "error: stopped; another run goes on from here", _INTERRUPTED)
         os._exit(_INTERRUPTED)  # a thread may still wait for an answer; Python would wait for the thread
     target: ImageReference = options.target.with_digest(result.digest)
     print(json.dumps({"image": str(target), **result.report()}) if options.json else target)  # noqa: T201 - the answer

@@ -57,7 +57,7 @@ def copy_image(
     :param max_workers: how many blobs to move at once.
     :param patience: how to wait between tries, and for how long.
     :param watcher: who is told how far it is; by default the log.
-    :raises EcrProviderError: what either side said against it; the tags are as they were.
+    :raises EcrProviderError: what either side said against it. Unless it was about a tag, the tags are as they were.
     """
     began = time.monotonic()
     patience = patience or Patience()

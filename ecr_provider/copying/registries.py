@@ -107,16 +107,20 @@ class RegistryImages:
         return self._repository.begin_upload(blob, mount_from)
 
     def put_manifest(self, manifest: Manifest) -> None:
-        """Put a manifest by its digest, and where the registry keeps no list of referrers, in the tag that does."""
-        is_listed = self._repository.put_manifest(manifest)
-        if manifest.subject and not is_listed:
-            with self._listing:  # read, then written: one at a time
-                self._repository.add_referrer(manifest.subject.digest, manifest)
+        """Put a manifest by its digest."""
+        self._put(manifest)
 
     def tag(self, image: Manifest, tags: Sequence[str]) -> None:
         """Put the image under each tag."""
         for tag in tags:
-            self._repository.put_manifest(image, tag)
+            self._put(image, tag)
+
+    def _put(self, manifest: Manifest, tag: str | None = None) -> None:
+        """Put a manifest, and list a referrer in the tag that does that where the registry does not."""
+        is_listed = self._repository.put_manifest(manifest, tag)
+        if manifest.subject and not is_listed:
+            with self._listing:  # read, then written: one at a time
+                self._repository.add_referrer(manifest.subject.digest, manifest)
 
 
 class RegistryReferrers:

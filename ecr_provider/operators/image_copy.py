@@ -184,6 +184,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         watcher = Lines(self.log.info)
         with failing_at_once(), ExitStack() as places:
             self.check_rendered()
+            self._check_strategy()
             patience = self._begin()
             tags, platforms, origin = self.tags(), self.parsed("platforms", _platforms) or (), self._origin()
             target = places.enter_context(closing(self._target(patience)))
@@ -205,7 +206,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         return self._report(context, target, result)
 
     def on_kill(self) -> None:
-        """Stop at the next byte; what has arrived stays, and the tags are as they were."""
+        """Stop at the next byte; what has arrived stays."""
         if self._patience is not None:
             self._patience.stop()
 
@@ -273,14 +274,16 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
 
     # --- Before and after ---
 
+    def _check_strategy(self) -> None:
+        if self.strategy not in get_args(Strategy):
+            raise InvalidInputError(f"strategy is {self.strategy!r}; it is one of {', '.join(get_args(Strategy))}.")
+
     def _await_replication(
         self, source: EcrImages | RegistryImages, target: EcrImages, image: Manifest, patience: Patience
     ) -> None:
         """With ``auto``, wait for the registry's own replication, if there is any; copying then finds it all done."""
         from ecr_provider.copying.replication import await_replication  # noqa: PLC0415
 
-        if self.strategy not in get_args(Strategy):
-            raise InvalidInputError(f"strategy is {self.strategy!r}; it is one of {', '.join(get_args(Strategy))}.")
         if self.strategy == "auto":
             await_replication(source, target, image, patience, backfill=self.replication_backfill, say=self.log.info)
 

@@ -160,6 +160,16 @@ def test_a_referrer_that_the_target_has_already_stays_listed(
     assert sorted(other.listed(signed.digest)) == sorted([theirs.digest, signed.referrers[0].digest])
 
 
+def test_a_referrer_that_is_copied_by_a_tag_is_listed_too(
+    registry: Registry, other: Registry, signed: SignedImage
+) -> None:
+    digest, subject = next(iter(signed.subjects.items()))
+    source = registry.images()
+    signature = source.manifest(Digest.parse(digest))
+    copy_image(source, other.images(), signature, ["signature"], include_referrers=False, patience=quick())
+    assert other.listed(subject) == [digest]
+
+
 def test_within_a_registry_blobs_are_mounted(registry: Registry, signed: SignedImage) -> None:
     result = copy(registry.images(), registry.images("shop/web"), "prod")
     assert result.by(Way.MOUNTED) == {"blobs": len(signed.blobs), "bytes": signed.size}

@@ -382,10 +382,7 @@ def test_arguments_that_contradict_each_other_fail_the_dag_file(arguments: dict[
     [
         ({"source_image": "shop/web:build-42"}, "names no registry"),
         ({"source_image": f"{HERE}/{REPOSITORY}"}, "names no image"),
-        (
-            {"source_image": f"{HERE}/{REPOSITORY}:a", "source_conn_id": "x"},
-            "source_conn_id is for registries beyond ECR",
-        ),
+        ({"source_image": f"{HERE}/{REPOSITORY}:a", "source_conn_id": "x"}, "is for registries beyond ECR"),
         ({"strategy": "replicate"}, "strategy is 'replicate'"),
         ({"platforms": "linux/arm64"}, "is not a list of at least one platform"),
         ({"platforms": ["linux/s390x"]}, "has no image for linux/s390x; its platforms are linux/amd64, linux/arm64"),
