@@ -46,7 +46,7 @@ class Patience:
             raise CopyStoppedError("The copy was stopped. Run it again: it goes on from here.")
         if self._ends is not None and time.monotonic() > self._ends:
             raise CopyStoppedError(
-                "The copy ran out of time. Run it again: it goes on from here; or give it more time (execution_timeout)."
+                "The copy ran out of time. Run it again: it goes on from here. To give it more: execution_timeout."
             )
 
     def sleep(self, seconds: float) -> None:

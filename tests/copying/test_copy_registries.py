@@ -23,6 +23,7 @@ from ecr_provider.copying.registries import RegistryImages
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage, SampleManifest, sample_artifact, sample_image
 from ecr_provider.exceptions import RegistryAccessDeniedError, RegistryCallError, RegistryNotFoundError
+from ecr_provider.oci import Digest
 from ecr_provider.registry.auth import Credentials
 
 pytestmark = [needs_client("docker-registry"), needs_client("skopeo")]
