@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+_SENSORS = (
+    "image",
+    "image_lifecycle",
+    "image_referrers",
+    "image_replication",
+    "image_scan",
+    "newest_image",
+)
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the metadata.
@@ -23,8 +32,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [_modules("hooks", "ecr")],
         "operators": [_modules("operators", "image", "image_copy")],
-        "sensors": [_modules("sensors", "image")],
-        "triggers": [_modules("triggers", "image")],
+        "sensors": [_modules("sensors", *_SENSORS)],
+        "triggers": [_modules("triggers", "event", "gate")],
         "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],
     }
 

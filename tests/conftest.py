@@ -56,7 +56,7 @@ def aws_default(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(ecr))
     yield
     # A wait that the garbage collector has not seen yet keeps its client, whose emulator is gone.
-    if triggers := sys.modules.get("ecr_provider.triggers.image"):
+    if triggers := sys.modules.get("ecr_provider.triggers.hooks"):
         triggers._HOOKS.clear()
 
 

@@ -13,8 +13,6 @@ from ecr_provider.oci import Digest, ImageIndex
 from ecr_provider.oci.media_types import is_image_index
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecr.type_defs import DescribeImagesRequestTypeDef
-
     from ecr_provider.ecr.repository import EcrRepository
 
 
@@ -43,14 +41,9 @@ def _listed_in(image: Image) -> list[Digest]:
 
 
 def _newest_indexes(repository: EcrRepository) -> list[ImageDetail]:
-    request: DescribeImagesRequestTypeDef = {
-        "repositoryName": repository.repository_name,
-        "maxResults": MAX_IMAGES_A_PAGE,
-    }
-    if repository.registry_id is not None:
-        request["registryId"] = repository.registry_id
     with translated("DescribeImages", str(repository)):
-        details = [ImageDetail.from_api(each) for each in repository.client.describe_images(**request)["imageDetails"]]
+        answer = repository.client.describe_images(maxResults=MAX_IMAGES_A_PAGE, **repository.address)
+        details = [ImageDetail.from_api(each) for each in answer["imageDetails"]]
     found = [detail for detail in details if is_image_index(detail.media_type or "")]
     found.sort(key=lambda detail: detail.image_pushed_at.timestamp() if detail.image_pushed_at else 0.0, reverse=True)
     return found[:MAX_IMAGE_IDS]

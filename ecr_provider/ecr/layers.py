@@ -29,11 +29,9 @@ def available_layers(repository: EcrRepository, digests: Collection[Digest]) -> 
     waiting, found = iter(digests), set[Digest]()
     while batch := [str(digest) for digest in islice(waiting, MAX_LAYER_DIGESTS)]:
         request: BatchCheckLayerAvailabilityRequestTypeDef = {
-            "repositoryName": repository.repository_name,
+            **repository.address,
             "layerDigests": batch,
         }
-        if repository.registry_id is not None:
-            request["registryId"] = repository.registry_id
         with translated("BatchCheckLayerAvailability", str(repository)):
             answer = repository.client.batch_check_layer_availability(**request)
             found |= {

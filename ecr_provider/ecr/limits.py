@@ -16,6 +16,10 @@ MAX_LAYER_DIGESTS: Final = 100
 #: Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html
 MAX_REFERRERS_A_PAGE: Final = 50
 
+#: Findings in one answer of DescribeImageScanFindings.
+#: Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageScanFindings.html
+MAX_FINDINGS_A_PAGE: Final = 1_000
+
 #: Images in one answer of DescribeImages.
 #: Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
 MAX_IMAGES_A_PAGE: Final = 1_000

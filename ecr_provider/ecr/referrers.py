@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.limits import MAX_IMAGES_A_PAGE, MAX_REFERRERS_A_PAGE
+from ecr_provider.ecr.repository import Page
 from ecr_provider.exceptions import AccessDeniedError
-from ecr_provider.oci import Digest, Referrer
+from ecr_provider.oci import Descriptor, Digest, Referrer
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
-    from mypy_boto3_ecr.type_defs import DescribeImagesRequestTypeDef, ListImageReferrersRequestTypeDef
+    from mypy_boto3_ecr.type_defs import ImageReferrerTypeDef
 
     from ecr_provider.ecr.repository import EcrRepository
 
@@ -24,28 +25,39 @@ def can_list_referrers(repository: EcrRepository) -> bool:
 
 
 def list_referrers(repository: EcrRepository, subject: Digest) -> tuple[Referrer, ...]:
-    """List what refers to a manifest and can be pulled, by ListImageReferrers.
+    """List what refers to a manifest: :func:`describe_referrers`, without what it is."""
+    return tuple(Referrer(each.digest, each.media_type) for each in describe_referrers(repository, subject))
+
+
+def describe_referrers(repository: EcrRepository, subject: Digest) -> tuple[Descriptor, ...]:
+    """Describe what refers to a manifest and can be pulled, by ListImageReferrers.
 
     Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html
 
     :raises RepositoryNotFoundError: there is no such repository.
     :raises EcrCallError: another failure of the call.
     """
-    request: ListImageReferrersRequestTypeDef = {
-        "repositoryName": repository.repository_name,
-        "subjectId": {"imageDigest": str(subject)},
-        "maxResults": MAX_REFERRERS_A_PAGE,
-    }
-    if repository.registry_id is not None:
-        request["registryId"] = repository.registry_id
-    found: list[Referrer] = []
+    found: list[Descriptor] = []
+    page: Page = {"maxResults": MAX_REFERRERS_A_PAGE}
     while True:
         with translated("ListImageReferrers", f"{repository}@{subject}"):
-            answer = repository.client.list_image_referrers(**request)
-            found += [Referrer(Digest.parse(each["digest"]), each["mediaType"]) for each in answer["referrers"]]
+            answer = repository.client.list_image_referrers(
+                subjectId={"imageDigest": str(subject)}, **page, **repository.address
+            )
+            found += map(_descriptor, answer["referrers"])
         if not (token := answer.get("nextToken")):
             return tuple(found)
-        request["nextToken"] = token
+        page["nextToken"] = token
+
+
+def _descriptor(referrer: ImageReferrerTypeDef) -> Descriptor:
+    return Descriptor(
+        media_type=referrer["mediaType"],
+        digest=Digest.parse(referrer["digest"]),
+        size=referrer["size"],
+        annotations=referrer.get("annotations", {}),
+        artifact_type=referrer.get("artifactType"),
+    )
 
 
 def all_referrers(repository: EcrRepository) -> Mapping[Digest, tuple[Referrer, ...]] | None:
@@ -61,16 +73,10 @@ def all_referrers(repository: EcrRepository) -> Mapping[Digest, tuple[Referrer, 
     """
     if "subjectManifestDigest" not in _image_detail(repository).members:
         return None
-    request: DescribeImagesRequestTypeDef = {
-        "repositoryName": repository.repository_name,
-        "maxResults": MAX_IMAGES_A_PAGE,
-    }
-    if repository.registry_id is not None:
-        request["registryId"] = repository.registry_id
     found: dict[Digest, list[Referrer]] = defaultdict(list)
     try:
         with translated("DescribeImages", str(repository)):
-            answer = repository.client.describe_images(**request)
+            answer = repository.client.describe_images(maxResults=MAX_IMAGES_A_PAGE, **repository.address)
             for image in answer["imageDetails"]:
                 if subject := image.get("subjectManifestDigest"):
                     referrer = Referrer(Digest.parse(image["imageDigest"]), image.get("imageManifestMediaType", ""))

@@ -15,7 +15,6 @@ from ecr_provider.patience import Patience
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr.type_defs import (
-        ImageReplicationStatusTypeDef,
         ReplicationDestinationTypeDef,
         ReplicationRuleOutputTypeDef,
     )
@@ -28,20 +27,80 @@ _NOTICE_SECONDS: Final = 15.0
 _BACKFILL_ENDS: Final = frozenset({"COMPLETE", "FAILED", "STOPPED"})
 
 
-def rule_covers(rules: Iterable[ReplicationRuleOutputTypeDef], repository_name: str, destination: EcrRegistry) -> bool:
-    """Tell whether one of the rules replicates a repository to a registry.
+def destinations_of(
+    rules: Iterable[ReplicationRuleOutputTypeDef], repository_name: str, partition: str
+) -> tuple[EcrRegistry, ...]:
+    """Return the registries to which the rules replicate a repository.
 
     Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ReplicationRule.html
 
     :param rules: a registry's replication rules.
     :param repository_name: the repository.
-    :param destination: where to.
+    :param partition: the AWS partition of the registry; replication does not leave it.
     """
-    return any(
-        any(_is(destination, each["region"], each["registryId"]) for each in rule["destinations"])
-        and repository_name.startswith(tuple(each["filter"] for each in rule.get("repositoryFilters", ())) or "")
+    found = (
+        EcrRegistry(each["registryId"], each["region"], partition)
         for rule in rules
+        if repository_name.startswith(tuple(each["filter"] for each in rule.get("repositoryFilters", ())) or "")
+        for each in rule["destinations"]
     )
+    return tuple(dict.fromkeys(found))
+
+
+def replication_destinations(repository: EcrRepository) -> tuple[EcrRegistry, ...] | None:
+    """Return where a repository is replicated to, by DescribeRegistry; ``None``: it is another account's.
+
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRegistry.html
+
+    :raises EcrCallError: the call failed.
+    """
+    with translated("DescribeRegistry", str(repository)):
+        registry = repository.client.describe_registry()
+        account_id, rules = registry["registryId"], registry["replicationConfiguration"].get("rules", [])
+        if repository.registry_id not in (None, account_id):
+            return None
+        return destinations_of(rules, repository.repository_name, repository.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """How far the replication of an image to one registry is.
+
+    :param status: ``IN_PROGRESS``, ``COMPLETE`` or ``FAILED``.
+    :param failure_code: ECR's code of a failure.
+    """
+
+    account_id: str
+    region_name: str
+    status: str
+    failure_code: str = ""
+
+    def is_to(self, registry: EcrRegistry) -> bool:
+        """Tell whether it is the one to a registry."""
+        return (self.account_id, self.region_name) == (registry.account_id, registry.region_name)
+
+
+def describe_replications(repository: EcrRepository, digest: Digest) -> tuple[Replication, ...]:
+    """Return how far the replications of an image are, by DescribeImageReplicationStatus.
+
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageReplicationStatus.html
+
+    :raises ImageNotFoundError: there is no such image.
+    :raises EcrCallError: another failure of the call.
+    """
+    with translated("DescribeImageReplicationStatus", f"{repository}@{digest}"):
+        answer = repository.client.describe_image_replication_status(
+            imageId={"imageDigest": str(digest)}, **repository.address
+        )
+        return tuple(
+            Replication(
+                account_id=each.get("registryId", ""),
+                region_name=each.get("region", ""),
+                status=each.get("status", ""),
+                failure_code=each.get("failureCode", ""),
+            )
+            for each in answer["replicationStatuses"]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +121,11 @@ class ReplicationWait:
     seconds: float
 
     def is_expected(self) -> bool:
-        """Tell whether a rule of the source's registry replicates the repository there, by DescribeRegistry.
-
-        Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRegistry.html
+        """Tell whether a rule of the source's registry replicates the repository there.
 
         :raises EcrCallError: the call failed.
         """
-        with translated("DescribeRegistry", str(self.source)):
-            registry = self.source.client.describe_registry()
-            account_id, rules = registry["registryId"], registry["replicationConfiguration"].get("rules", [])
-        is_own = self.source.registry_id in (None, account_id)  # nobody can see another account's rules
-        return is_own and rule_covers(rules, self.source.repository_name, self.destination)
+        return self.destination in (replication_destinations(self.source) or ())
 
     def until_done(self, *, backfill: bool, say: Callable[[str], None]) -> bool:
         """Wait until the image has arrived, and tell whether it has; where it has not, it is to be copied.
@@ -103,18 +156,10 @@ class ReplicationWait:
         return False
 
     def _status(self) -> tuple[str, str]:
-        """Return the status and, of a failure, its code, by DescribeImageReplicationStatus; nothing, if there is none.
-
-        Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageReplicationStatus.html
-        """
-        with translated("DescribeImageReplicationStatus", f"{self.source}@{self.digest}"):
-            answer = self.source.client.describe_image_replication_status(
-                repositoryName=self.source.repository_name, imageId={"imageDigest": str(self.digest)}
-            )
-            return next(map(_told, filter(self._is_ours, answer["replicationStatuses"])), ("", ""))
-
-    def _is_ours(self, status: ImageReplicationStatusTypeDef) -> bool:
-        return _is(self.destination, status.get("region", ""), status.get("registryId", ""))
+        """Return the status and, of a failure, its code; nothing, if there is none."""
+        replications = describe_replications(self.source, self.digest)
+        ours = (each for each in replications if each.is_to(self.destination))
+        return next(((each.status, each.failure_code or "no reason given") for each in ours), ("", ""))
 
     def _backfill(self, ends: float, say: Callable[[str], None]) -> bool:
         """Replicate all images of the registry that are older than its rules, and wait for the end of that.
@@ -152,11 +197,3 @@ class ReplicationWait:
             return self.source.client.describe_replication_backfill_results(
                 replicationBackfillId=backfill_id, maxResults=1
             )["status"]
-
-
-def _told(status: ImageReplicationStatusTypeDef) -> tuple[str, str]:
-    return status.get("status", ""), status.get("failureCode", "no reason given")
-
-
-def _is(registry: EcrRegistry, region_name: str, account_id: str) -> bool:
-    return (registry.region_name, registry.account_id) == (region_name, account_id)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+from ecr_provider.oci import Digest
+
+if TYPE_CHECKING:
+    from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 
 
 class TagReport(TypedDict):
@@ -38,3 +44,27 @@ class ImageReport(TypedDict):
     outcome: str
     previousImageDigest: str | None
     tags: list[TagReport]
+
+
+def found_report(
+    repository: EcrRepository, detail: ImageDetail, tag: str | None, tags: Sequence[str], previous: Digest | None
+) -> ImageReport:
+    """Return the report of an image that was found.
+
+    :param tag: by which tag it was found, if by one.
+    :param tags: the tags to name.
+    :param previous: what ``tag`` pointed at before, or what the image is newer than.
+    """
+    before = None if previous is None else str(previous)
+    return {
+        "imageDigest": str(detail.digest),
+        "imageTag": tag,
+        "imageTags": list(tags),
+        "registryId": detail.registry_id,
+        "repositoryName": repository.repository_name,
+        "imageUri": repository.image_uri(detail.registry_id, detail.digest),
+        "imageManifestMediaType": detail.media_type,
+        "outcome": "found",
+        "previousImageDigest": before,
+        "tags": [{"imageTag": each, "outcome": "found", "previousImageDigest": before} for each in tags],
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, NotRequired, Self, TypedDict, cast
 
 from ecr_provider.ecr.faults import from_failure, translated
 from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier, check_place, check_registry_id
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr.type_defs import (
         BatchGetImageRequestTypeDef,
         DescribeImagesFilterTypeDef,
-        DescribeImagesRequestTypeDef,
         ImageDetailTypeDef,
         ImageFailureTypeDef,
         ImageTypeDef,
-        PutImageRequestTypeDef,
     )
 
 #: Asked for by tag, ECR converts an image whose type is not accepted, which changes its digest: so all are.
@@ -82,6 +80,7 @@ class ImageDetail:
 
     :param image_status: ``ACTIVE``, ``ARCHIVED`` or ``ACTIVATING``.
     :param image_size_in_bytes: the compressed size; for an index, that of its largest image.
+    :param subject: what it refers to, if it is a signature or the like, as far as the installed botocore knows.
     """
 
     registry_id: str
@@ -91,6 +90,7 @@ class ImageDetail:
     image_status: str
     image_size_in_bytes: int | None
     image_pushed_at: datetime | None
+    subject: Digest | None = None
 
     @classmethod
     def from_api(cls, detail: ImageDetailTypeDef) -> Self:
@@ -103,6 +103,7 @@ class ImageDetail:
             image_status=detail.get("imageStatus", "ACTIVE"),
             image_size_in_bytes=detail.get("imageSizeInBytes"),
             image_pushed_at=detail.get("imagePushedAt"),
+            subject=Digest.parse(subject) if (subject := detail.get("subjectManifestDigest")) else None,
         )
 
     def answers(self, identifier: ImageIdentifier) -> bool:
@@ -113,6 +114,20 @@ class ImageDetail:
     def is_active(self) -> bool:
         """Tell whether the image can be pulled: neither archived nor still being restored."""
         return self.image_status == "ACTIVE"
+
+
+class RepositoryAddress(TypedDict):
+    """What every call about a repository names it by."""
+
+    repositoryName: str
+    registryId: NotRequired[str]
+
+
+class Page(TypedDict):
+    """Which part of a long answer a call asks for."""
+
+    maxResults: int
+    nextToken: NotRequired[str]
 
 
 class EcrRepository:
@@ -134,6 +149,13 @@ class EcrRepository:
 
     def __str__(self) -> str:
         return self.repository_name
+
+    @property
+    def address(self) -> RepositoryAddress:
+        """What every call about the repository names it by."""
+        if self.registry_id is None:
+            return {"repositoryName": self.repository_name}
+        return {"repositoryName": self.repository_name, "registryId": self.registry_id}
 
     @property
     def region_name(self) -> str:
@@ -202,18 +224,13 @@ class EcrRepository:
         :raises DigestMismatchError: ECR's answer names another digest.
         :raises EcrCallError: ECR refused or failed the call.
         """
-        request: PutImageRequestTypeDef = {
-            "repositoryName": self.repository_name,
-            "imageManifest": manifest.text,
-            "imageManifestMediaType": manifest.media_type,
-            "imageDigest": str(manifest.digest),
-        }
-        if tag is not None:
-            request["imageTag"] = tag
-        if self.registry_id is not None:
-            request["registryId"] = self.registry_id
         with translated("PutImage", f"{self}{ImageIdentifier(manifest.digest, tag)}"):
-            image = self.client.put_image(**request)["image"]
+            image = self.client.put_image(
+                imageManifest=manifest.text,
+                imageManifestMediaType=manifest.media_type,
+                **ImageIdentifier(manifest.digest, tag).to_api(),
+                **self.address,
+            )["image"]
             registry_id, put = image["registryId"], ImageIdentifier.from_api(image["imageId"])
         if put != ImageIdentifier(manifest.digest, tag):
             raise DigestMismatchError(
@@ -232,17 +249,11 @@ class EcrRepository:
         :raises ImageNotFoundError: there is no such image.
         :raises RepositoryNotFoundError: there is no such repository.
         """
-        request: DescribeImagesRequestTypeDef = {
-            "repositoryName": self.repository_name,
-            "imageIds": [identifier.to_api()],
-            "filter": self._of_any_status(),
-        }
-        if self.registry_id is not None:
-            request["registryId"] = self.registry_id
         with translated("DescribeImages", f"{self}{identifier}"):
-            details = [
-                ImageDetail.from_api(detail) for detail in self.client.describe_images(**request)["imageDetails"]
-            ]
+            answer = self.client.describe_images(
+                imageIds=[identifier.to_api()], filter=self._of_any_status(), **self.address
+            )
+            details = [ImageDetail.from_api(detail) for detail in answer["imageDetails"]]
         # Without the filter, ECR leaves an archived image out of the answer.
         missing: ImageFailureTypeDef = {"failureCode": "ImageNotFound", "failureReason": "not described"}
         detail = next((detail for detail in details if detail.answers(identifier)), None)
@@ -257,12 +268,10 @@ class EcrRepository:
 
     def _read_batch(self, batch: list[ImageIdentifier]) -> Iterator[tuple[ImageIdentifier, Image | EcrCallError]]:
         request: BatchGetImageRequestTypeDef = {
-            "repositoryName": self.repository_name,
+            **self.address,
             "imageIds": [identifier.to_api() for identifier in batch],
             "acceptedMediaTypes": list(ACCEPTED_MEDIA_TYPES),
         }
-        if self.registry_id is not None:
-            request["registryId"] = self.registry_id
         subject = f"{self}{', '.join(map(str, batch))}"
         with translated("BatchGetImage", subject):
             answer = self.client.batch_get_image(**request)

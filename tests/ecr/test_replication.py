@@ -18,7 +18,7 @@ from old_botocore import client_without
 
 from ecr_provider.ecr import replication
 from ecr_provider.ecr.identifiers import EcrRegistry
-from ecr_provider.ecr.replication import ReplicationWait, rule_covers
+from ecr_provider.ecr.replication import ReplicationWait, destinations_of
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push
@@ -119,7 +119,7 @@ def test_a_rule_covers_what_it_names(
         rules.append(rule)
         is_named = not prefixes or any(name[: len(prefix)] == prefix for prefix in prefixes)
         expected = expected or (place in places and is_named)
-    assert rule_covers(rules, name, EcrRegistry(place[1], place[0])) is expected
+    assert (EcrRegistry(place[1], place[0]) in destinations_of(rules, name, "aws")) is expected
 
 
 @pytest.mark.parametrize(

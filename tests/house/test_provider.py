@@ -38,7 +38,7 @@ OPERATORS = [
 def modules(kind: str) -> list[ModuleType]:
     package = importlib.import_module(f"ecr_provider.{kind}")
     names = [each.name for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
-    return [importlib.import_module(name) for name in names if not name.endswith(".mixin")]
+    return [importlib.import_module(name) for name in names if not name.endswith((".mixin", ".base"))]
 
 
 def classes(kind: str, base: type) -> list[type]:
@@ -130,8 +130,8 @@ def test_every_operator_is_in_an_example_and_a_docs_page(kind: str) -> None:
 def test_parsing_a_dag_imports_neither_boto_nor_the_triggers() -> None:
     code = (
         "import sys, airflow.sdk;"
-        "import ecr_provider.operators.image, ecr_provider.operators.image_copy, ecr_provider.sensors.image;"
-        "print([name for name in ('boto3', 'botocore', 'ecr_provider.triggers.image') if name in sys.modules])"
+        f"import {', '.join(module.__name__ for kind in ('operators', 'sensors', 'assets') for module in modules(kind))};"
+        "print([name for name in ('boto3', 'botocore', 'ecr_provider.triggers.gate') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"

@@ -1,4 +1,4 @@
-"""The trigger behind EcrImageSensor."""
+"""The trigger behind the sensors."""
 
 from __future__ import annotations
 
@@ -15,43 +15,44 @@ from local_ecr import REPOSITORY, connection
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
-from ecr_provider.triggers import image as module
-from ecr_provider.triggers.image import EcrImageTrigger
+from ecr_provider.triggers import hooks as module
+from ecr_provider.triggers.gate import EcrGateTrigger
 
 Build = Callable[..., SampleImage]
 
 pytestmark = pytest.mark.usefixtures("aws_default")
 
 
-def trigger(**arguments: Any) -> EcrImageTrigger:
+def trigger(**arguments: Any) -> EcrGateTrigger:
     hook = {"aws_conn_id": "aws_default", "region_name": None, "verify": None, "config": None}
     defaults: dict[str, Any] = {
-        "condition": {"image_tag": "prod"},
+        "gate": "image",
+        "arguments": {"image_tag": "prod"},
         "hook": hook,
         "repository_name": REPOSITORY,
         "poke_interval": 0.05,
     }
-    return EcrImageTrigger(**(defaults | arguments))
+    return EcrGateTrigger(**(defaults | arguments))
 
 
-async def event_of(one: EcrImageTrigger) -> TriggerEvent:
+async def event_of(one: EcrGateTrigger) -> TriggerEvent:
     return await anext(one.run())
 
 
-def run(one: EcrImageTrigger) -> Any:
+def run(one: EcrGateTrigger) -> Any:
     return asyncio.run(event_of(one)).payload
 
 
-def again(one: EcrImageTrigger) -> EcrImageTrigger:
+def again(one: EcrGateTrigger) -> EcrGateTrigger:
     """What a triggerer that restarted makes of it."""
     path, arguments = one.serialize()
-    assert path == f"{EcrImageTrigger.__module__}.{EcrImageTrigger.__qualname__}"
-    return EcrImageTrigger(**arguments)
+    assert path == f"{EcrGateTrigger.__module__}.{EcrGateTrigger.__qualname__}"
+    return EcrGateTrigger(**arguments)
 
 
 def test_it_reports_the_image(build: Build) -> None:
     image = build("new", "prod")
-    assert run(trigger())["report"]["imageDigest"] == image.digest
+    assert run(trigger())["look"]["report"]["imageDigest"] == image.digest
 
 
 def test_it_survives_a_restart_and_remembers_when_the_wait_began(build: Build) -> None:
@@ -59,12 +60,12 @@ def test_it_survives_a_restart_and_remembers_when_the_wait_began(build: Build) -
     second = again(first)
     assert second.serialize() == first.serialize()
     image = build("new", "prod")
-    assert run(second)["report"]["imageDigest"] == image.digest
+    assert run(second)["look"]["report"]["imageDigest"] == image.digest
 
 
 def test_it_only_ever_reads(ecr: EcrEmulator, build: Build) -> None:
     build("new", "prod")
-    run(trigger(condition={"image_tag": "prod", "platforms": ["linux/amd64"]}))
+    run(trigger(arguments={"image_tag": "prod", "platforms": ["linux/amd64"]}))
     assert set(ecr.calls) == {"DescribeImages", "BatchGetImage"}
 
 

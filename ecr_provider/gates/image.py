@@ -1,4 +1,4 @@
-"""What a sensor waits for, and whether it is there."""
+"""The gate that an image passes by being there, ready to be pulled."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.ecr.report import ImageReport
+from ecr_provider.ecr.report import found_report
 from ecr_provider.exceptions import (
-    EcrCallError,
     ImageInaccessibleError,
     ImageNotFoundError,
     InvalidInputError,
     RepositoryNotFoundError,
 )
+from ecr_provider.gates.gate import Look, Verdict
 from ecr_provider.oci import Digest, ImageIndex, Platform, check_tag
 from ecr_provider.oci.quoting import quote
 
@@ -23,19 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """What one look saw.
-
-    :param report: the image, once everything that was waited for is there.
-    :param says: what is there now, for the log.
-    """
-
-    report: ImageReport | None
-    says: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImageCondition:
+class ImageGate:
     """An image to wait for.
 
     :param tag: the tag it has; with ``digest``, the tag has to point at that digest.
@@ -62,7 +50,7 @@ class ImageCondition:
             )
 
     @classmethod
-    def from_text(
+    def from_json(
         cls,
         *,
         image_tag: str | None = None,
@@ -96,38 +84,36 @@ class ImageCondition:
         return " ".join(filter(None, parts[1:] if self.other_than else parts))
 
     @property
-    def target(self) -> ImageIdentifier:
+    def target(self) -> str:
         """The image to ask for: the tag alone, if there is one, so that the log can say what it points at instead."""
+        return str(self._identifier)
+
+    @property
+    def _identifier(self) -> ImageIdentifier:
         return ImageIdentifier(tag=self.tag) if self.tag is not None else ImageIdentifier(self.digest)
 
-    def look(self, repository: EcrRepository) -> Sighting:
+    def look(self, repository: EcrRepository) -> Look:
         """Look once: one DescribeImages and, for platforms, one BatchGetImage.
 
-        A throttled or failed call is a look that saw nothing; the next one may.
-
         :raises RepositoryNotFoundError: there is no such repository, and it is not to be waited for.
-        :raises EcrCallError: ECR refused the call for good.
+        :raises EcrCallError: ECR refused or failed a call.
         """
         try:
-            return self._look(repository)
-        except EcrCallError as error:
-            if error.retryable:
-                return Sighting(None, f"no answer: {error}")
-            raise
-
-    def _look(self, repository: EcrRepository) -> Sighting:
-        try:
-            detail = repository.describe_image(self.target)
+            detail = repository.describe_image(self._identifier)
             missing = self._what_is_wrong_with(detail) or self._what_is_missing_in(repository, detail)
         except ImageNotFoundError:
-            return Sighting(None, "no such image")
+            missing = "no such image"
         except ImageInaccessibleError:
-            return Sighting(None, "the image is there, but cannot be pulled")
+            missing = "the image is there, but cannot be pulled"
         except RepositoryNotFoundError:
-            if self.wait_for_repository:
-                return Sighting(None, "no such repository")
-            raise
-        return Sighting(None, missing) if missing else Sighting(self._report(repository, detail), str(detail.digest))
+            if not self.wait_for_repository:
+                raise
+            missing = "no such repository"
+        if missing:
+            return Look.waiting(f"waiting {self}; {missing}")
+        tags = detail.tags if self.tag is None else (self.tag,)
+        report = found_report(repository, detail, self.tag, tags, self.other_than)
+        return Look(Verdict.PASSED, f"found {detail.digest}", report)
 
     def _what_is_wrong_with(self, detail: ImageDetail) -> str | None:
         if self.digest not in (None, detail.digest) or detail.digest == self.other_than:
@@ -145,31 +131,3 @@ class ImageCondition:
             return f"{detail.digest} is not an index, and lists no platforms"
         missing = [str(wanted) for wanted in self.platforms if not any(p.satisfies(wanted) for p in manifest.platforms)]
         return f"{detail.digest} lacks {', '.join(missing)}" if missing else None
-
-    def _report(self, repository: EcrRepository, detail: ImageDetail) -> ImageReport:
-        previous = None if self.other_than is None else str(self.other_than)
-        tags = [self.tag] if self.tag is not None else list(detail.tags)
-        return {
-            "imageDigest": str(detail.digest),
-            "imageTag": self.tag,
-            "imageTags": tags,
-            "registryId": detail.registry_id,
-            "repositoryName": repository.repository_name,
-            "imageUri": repository.image_uri(detail.registry_id, detail.digest),
-            "imageManifestMediaType": detail.media_type,
-            "outcome": "found",
-            "previousImageDigest": previous,
-            "tags": [{"imageTag": tag, "outcome": "found", "previousImageDigest": previous} for tag in tags],
-        }
-
-
-def look_line(
-    repository: EcrRepository, condition: ImageCondition, sighting: Sighting, attempt: int, elapsed: float
-) -> str:
-    """Return the one line that a look leaves in the log.
-
-    :param attempt: the number of the look, from 1.
-    :param elapsed: the time since the wait began, in seconds.
-    """
-    verdict = f"found {sighting.says}" if sighting.report else f"waiting {condition}; {sighting.says}"
-    return f"Look {attempt} after {elapsed:.0f} s: {repository}{condition.target} {verdict}"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_ecr import ACCOUNT, REPOSITORY, needs_archives
 
-from ecr_provider.ecr.image_condition import ImageCondition, look_line
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
 from ecr_provider.exceptions import AccessDeniedError, InvalidInputError, RepositoryNotFoundError
+from ecr_provider.gates.gate import Verdict, look_at, look_line
+from ecr_provider.gates.image import ImageGate
 from ecr_provider.oci import Digest
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ NOWHERE = str(Digest.of(b"nowhere"))
 
 
 def says(repository: EcrRepository, **condition: Any) -> str:
-    sighting = ImageCondition.from_text(**condition).look(repository)
-    assert sighting.report is None
-    return sighting.says
+    look = look_at(ImageGate.from_json(**condition), repository)
+    assert (look.verdict, look.report) == (Verdict.WAITING, None)
+    return look.says.split("; ", 1)[-1]
 
 
 def found(repository: EcrRepository, **condition: Any) -> Any:
-    report = ImageCondition.from_text(**condition).look(repository).report
-    assert report is not None
-    return report
+    look = look_at(ImageGate.from_json(**condition), repository)
+    assert look.verdict is Verdict.PASSED
+    return look.report
 
 
 def test_a_tag_that_exists_is_found_in_one_call(ecr: EcrEmulator, repository: EcrRepository, build: Build) -> None:
@@ -110,7 +111,7 @@ def test_an_archived_image_is_not_there_until_it_is_restored(
 def test_a_missing_repository_is_an_error_unless_it_is_waited_for(client: ECRClient) -> None:
     nowhere = EcrRepository(client, "shop/nowhere")
     with pytest.raises(RepositoryNotFoundError):
-        ImageCondition(tag="prod").look(nowhere)
+        ImageGate(tag="prod").look(nowhere)
     assert says(nowhere, image_tag="prod", wait_for_repository=True) == "no such repository"
 
 
@@ -124,7 +125,7 @@ def test_a_throttled_look_saw_nothing(ecr: EcrEmulator, repository: EcrRepositor
 def test_a_refusal_is_not_waited_out(ecr: EcrEmulator, repository: EcrRepository) -> None:
     ecr.faults.fail("DescribeImages", "AccessDeniedException")
     with pytest.raises(AccessDeniedError):
-        ImageCondition(tag="prod").look(repository)
+        ImageGate(tag="prod").look(repository)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_refusal_is_not_waited_out(ecr: EcrEmulator, repository: EcrRepository
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
-        ImageCondition.from_text(**arguments)
+        ImageGate.from_json(**arguments)
 
 
 @pytest.mark.parametrize(
@@ -156,9 +157,9 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any]) -> None:
     ],
 )
 def test_the_log_says_what_is_waited_for(repository: EcrRepository, arguments: dict[str, Any], text: str) -> None:
-    condition = ImageCondition.from_text(**arguments)
-    line = look_line(repository, condition, condition.look(repository), 3, 125.4)
-    assert line == f"Look 3 after 125 s: {REPOSITORY}{condition.target} waiting {text}; no such image"
+    gate = ImageGate.from_json(**arguments)
+    line = look_line(repository, gate, gate.look(repository), 3, 125.4)
+    assert line == f"Look 3 after 125 s: {REPOSITORY}{gate.target} waiting {text}; no such image"
 
 
 def test_an_image_deleted_between_two_calls_is_not_there(

@@ -1,0 +1,72 @@
+"""How far Amazon ECR's managed signing of an image is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from ecr_provider.ecr.faults import translated
+from ecr_provider.exceptions import EcrCallError
+from ecr_provider.oci import Digest
+
+if TYPE_CHECKING:
+    from ecr_provider.ecr.repository import EcrRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The signing of one image with one profile.
+
+    :param profile_arn: the signing profile, of AWS Signer.
+    :param status: ``IN_PROGRESS``, ``COMPLETE`` or ``FAILED``.
+    :param failure: the code and reason of a failure.
+    """
+
+    profile_arn: str
+    status: str
+    failure: str = ""
+
+
+def describe_signings(repository: EcrRepository, digest: Digest) -> tuple[Signing, ...]:
+    """Describe how far each signing profile is with an image, by DescribeImageSigningStatus.
+
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageSigningStatus.html
+
+    :raises ImageNotFoundError: there is no such image.
+    :raises EcrCallError: another failure of the call.
+    """
+    with translated("DescribeImageSigningStatus", f"{repository}@{digest}"):
+        answer = repository.client.describe_image_signing_status(
+            imageId={"imageDigest": str(digest)}, **repository.address
+        )
+        return tuple(
+            Signing(
+                profile_arn=each["signingProfileArn"],
+                status=each["status"],
+                failure=": ".join(filter(None, (each.get("failureCode"), each.get("failureReason")))),
+            )
+            for each in answer.get("signingStatuses", ())
+        )
+
+
+def signing_profiles(repository: EcrRepository) -> tuple[str, ...]:
+    """Return the profiles that the registry signs the repository's images with, by GetSigningConfiguration.
+
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetSigningConfiguration.html
+
+    :raises EcrCallError: the call failed.
+    """
+    try:
+        with translated("GetSigningConfiguration", str(repository)):
+            rules = repository.client.get_signing_configuration()["signingConfiguration"]["rules"]
+            return tuple(
+                rule["signingProfileArn"]
+                for rule in rules
+                if not (filters := rule.get("repositoryFilters"))
+                or any(fnmatchcase(repository.repository_name, each["filter"]) for each in filters)
+            )
+    except EcrCallError as error:
+        if error.code == "SigningConfigurationNotFoundException":
+            return ()
+        raise

@@ -1,0 +1,150 @@
+"""The gate that an image passes whose scans for vulnerabilities found little enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ecr_provider.ecr.scans import SCAN_NOT_FOUND, Finding, Scan, describe_scan, start_scan
+from ecr_provider.exceptions import EcrCallError
+from ecr_provider.gates.gate import GatedImage, Look, Verdict
+from ecr_provider.gates.platforms import PlatformImage, images_of
+from ecr_provider.gates.scan_policy import SEVERITIES, Judgement, ScanPolicy, worst_first
+
+if TYPE_CHECKING:
+    from ecr_provider.ecr.repository import EcrRepository
+    from ecr_provider.oci import Digest
+
+_MOST_ROWS: Final = 100
+"""Findings in the table of a failed gate; an image can have thousands."""
+
+_Judged = tuple[PlatformImage, Scan, Judgement]
+
+
+class ScanGate:
+    """Every image that there is to run has a scan that the policy agrees with.
+
+    :param image: the image, or image index.
+    :param policy: what its scans may say.
+    """
+
+    def __init__(self, image: GatedImage, policy: ScanPolicy) -> None:
+        self.image = image
+        self.policy = policy
+        self._seen_at: dict[tuple[Digest, str], datetime] = {}
+        self._images: tuple[PlatformImage, ...] | None = None
+
+    @classmethod
+    def from_json(cls, *, image: Mapping[str, Any], **policy: Any) -> Self:
+        """Parse the arguments of the sensor.
+
+        :raises InvalidInputError: an argument is none of what it should be.
+        """
+        return cls(GatedImage.from_json(image), ScanPolicy.from_json(**policy))
+
+    @cached_property
+    def target(self) -> str:
+        """The image."""
+        return str(self.image)
+
+    def images(self, repository: EcrRepository) -> tuple[PlatformImage, ...]:
+        """Return what is scanned: an index is not, its images are.
+
+        :raises EcrCallError: an index cannot be read.
+        """
+        if self._images is None:
+            self._images = images_of(repository, self.image)
+        return self._images
+
+    def start(self, repository: EcrRepository) -> Iterator[str]:
+        """Start the scans that are missing, or failed, and yield what became of each.
+
+        A scan that ECR does not start, because of its quotas or because Amazon Inspector scans by itself, is no
+        failure: what counts is what the look finds.
+
+        :raises EcrCallError: ECR did not answer, or the image is not there.
+        """
+        for image in self.images(repository):
+            if describe_scan(repository, image.digest).status not in (SCAN_NOT_FOUND, "FAILED"):
+                continue
+            try:
+                yield f"{image}: scan started, {start_scan(repository, image.digest)}"
+            except EcrCallError as error:
+                if error.code not in _NOT_STARTED:
+                    raise
+                yield f"{image}: no scan started: {error}"
+
+    def look(self, repository: EcrRepository) -> Look:
+        """Look once: one DescribeImageScanFindings for each image, and more where there are many findings.
+
+        :raises EcrCallError: ECR refused or failed a call.
+        """
+        images = self.images(repository)
+        if not images:
+            says = "is an image index without images, so that nothing can be scanned"
+            return Look(Verdict.FAILED, says, self.image.report(repository, Verdict.FAILED, scans=[]))
+        judged = [self._judge(repository, image) for image in images]
+        verdict = _overall(judgement.verdict for _, _, judgement in judged)
+        says = "; ".join(f"{image.platform} {judgement.says}".strip() for image, _, judgement in judged)
+        if verdict is Verdict.WAITING:
+            return Look.waiting(f"waiting for the scan; {says}")
+        return Look(verdict, f"scan {verdict.value}: {says}", self._report(repository, verdict, judged), _table(judged))
+
+    def _judge(self, repository: EcrRepository, image: PlatformImage) -> _Judged:
+        scan, now = describe_scan(repository, image.digest), datetime.now(UTC)
+        seen_at = self._seen_at.setdefault((image.digest, scan.status), now)
+        return image, scan, self.policy.judge(scan, now, seen_at=seen_at)
+
+    def _report(self, repository: EcrRepository, verdict: Verdict, judged: Sequence[_Judged]) -> dict[str, Any]:
+        worst = {
+            severity: most
+            for severity in SEVERITIES
+            if (most := max(judgement.counts.get(severity, 0) for _, _, judgement in judged))
+        }
+        scans = [
+            {
+                "imageDigest": str(image.digest),
+                "platform": image.platform or None,
+                "imageScanStatus": scan.status,
+                "imageScanCompletedAt": scan.completed_at.isoformat() if scan.completed_at else None,
+                "findingSeverityCounts": dict(judgement.counts),
+                "ignoredFindings": list(judgement.ignored),
+                "outcome": judgement.verdict.value,
+            }
+            for image, scan, judgement in judged
+        ]
+        return self.image.report(repository, verdict, findingSeverityCounts=worst, scans=scans)
+
+
+#: Why ECR may not start a scan, though nothing is wrong with that, or though the next look will say what is.
+_NOT_STARTED: Final = (
+    "LimitExceededException",  # one a day for each image; ECR's own after the push counts
+    "UnsupportedImageTypeException",
+    "ImageArchivedException",
+    "ValidationException",  # Amazon Inspector scans, and by itself
+)
+
+
+def _overall(verdicts: Iterable[Verdict]) -> Verdict:
+    every = set(verdicts)
+    return next(each for each in (Verdict.FAILED, Verdict.WAITING, Verdict.PASSED) if each in every)
+
+
+def _table(judged: Sequence[_Judged]) -> tuple[str, ...]:
+    """Write the findings that are too many as a table, the worst first."""
+    found = [(finding, image) for image, _, judgement in judged for finding in judgement.offending]
+    if not found:
+        return ()
+    found.sort(key=lambda row: worst_first(row[0]))
+    rows: list[tuple[str, ...]] = [("SEVERITY", "FINDING", "PACKAGE", "VERSION", "FIXED IN", "IMAGE")]
+    rows += [_row(finding, image) for finding, image in found[:_MOST_ROWS]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    more = len(found) - _MOST_ROWS
+    return (*lines, f"… and {more} more") if more > 0 else tuple(lines)
+
+
+def _row(finding: Finding, image: PlatformImage) -> tuple[str, ...]:
+    return finding.severity, finding.name, finding.package, finding.version, finding.fixed_in or "-", str(image)
