@@ -30,10 +30,18 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "hooks": [_modules("hooks", "ecr")],
+        "hooks": [_modules("hooks", "ecr", "event_queue")],
         "operators": [_modules("operators", "image", "image_copy")],
         "sensors": [_modules("sensors", *_SENSORS)],
-        "triggers": [_modules("triggers", "event", "gate")],
+        "triggers": [_modules("triggers", "event_queue", "gate", "image_watch")],
+        "asset-uris": [
+            {
+                "schemes": ["ecr"],
+                "handler": "ecr_provider.assets.ecr.sanitize_uri",
+                "factory": "ecr_provider.assets.ecr.create_asset",
+                "to_openlineage_converter": "ecr_provider.assets.ecr.convert_asset_to_openlineage",
+            }
+        ],
         "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],
     }
 

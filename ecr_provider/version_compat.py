@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import __version__ as task_sdk_version
 from airflow.sdk.definitions.template import literal
+from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.execution_time.context import InletEventsAccessors
 from airflow.sdk.execution_time.xcom import XCom
 from packaging.version import Version
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseHook, Context
+    from airflow.sdk import Asset, BaseHook, Context
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+    from airflow.sdk.execution_time.context import AssetStateStoreAccessor
+    from airflow.triggers.base import BaseEventTrigger
 else:
     try:
         from airflow.sdk.configuration import conf
@@ -31,20 +35,48 @@ else:
         from airflow.hooks.base import BaseHook
 
 __all__ = [
+    "HAS_PARTITIONED_EVENTS",
+    "HAS_STORED_EVENTS",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
     "BaseHook",
     "XCom",
+    "asset_stores",
     "conf",
     "first_try_at",
+    "last_asset_event",
     "literal",
+    "shared_stream_producer",
     "triggering_user",
     "xcom_value",
 ]
 
+_TASK_SDK: Final = Version(task_sdk_version)
 #: The task SDK of Airflow 3.1; that of 3.0 refuses an XCom whose value is ``None``.
 _AIRFLOW_3_1: Final = Version("1.1")
+_AIRFLOW_3_3: Final = Version("1.3")
+
+#: Whether a task can choose the partition of its asset event.
+HAS_PARTITIONED_EVENTS: Final = _TASK_SDK >= _AIRFLOW_3_3
+#: Whether a trigger learns when its events are stored.
+HAS_STORED_EVENTS: Final = _TASK_SDK >= _AIRFLOW_3_3
+
+
+def shared_stream_producer() -> type:
+    """Return the base of what feeds a stream that triggers share; before Airflow 3.3, which has none, any base."""
+    if not HAS_STORED_EVENTS:
+        return object
+    from airflow.triggers.shared_stream import SharedStreamProducer  # noqa: PLC0415 - for triggers only
+
+    return SharedStreamProducer
+
+
+def asset_stores(trigger: BaseEventTrigger) -> list[AssetStateStoreAccessor]:
+    """Return where the assets that a trigger watches keep its state; none before Airflow 3.3."""
+    stores = getattr(trigger, "asset_state_store", None)
+    # Airflow's own accessor takes one asset only, and watchers that are alike are one trigger.
+    return [] if stores is None else [*stores._by_name.values(), *stores._by_uri.values()]  # noqa: SLF001
 
 
 def first_try_at(context: Context) -> float | None:
@@ -53,6 +85,17 @@ def first_try_at(context: Context) -> float | None:
     if isinstance(date, str):  # by dag.test() of Airflow 3.0
         date = datetime.fromisoformat(date)
     return None if date is None else date.timestamp()
+
+
+def last_asset_event(asset: Asset) -> Any:
+    """Return an asset's newest event, within a task; ``None``: it has none, or Airflow does not know the asset yet."""
+    try:
+        events = InletEventsAccessors([asset])[asset]
+        if hasattr(events, "ascending"):  # from Airflow 3.2 on; before, all of them come along
+            events = events.ascending(False).limit(1)  # noqa: FBT003 - Airflow's own
+        return max(events, key=lambda event: event.timestamp, default=None)
+    except AirflowRuntimeError:
+        return None
 
 
 def triggering_user(context: Context) -> str | None:
@@ -65,6 +108,6 @@ def xcom_value(outputs: Mapping[str, Any]) -> dict[str, Any]:
 
     On Airflow 3.0 those that are ``None`` are left out; ``task.output["key"]`` reads as ``None`` all the same.
     """
-    if Version(task_sdk_version) >= _AIRFLOW_3_1:
+    if _TASK_SDK >= _AIRFLOW_3_1:
         return dict(outputs)
     return {key: value for key, value in outputs.items() if value is not None}

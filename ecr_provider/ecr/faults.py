@@ -100,7 +100,8 @@ _MEANINGS: Final = {
         "Push every manifest that the image index names to this repository first.",
     ),
     "LimitExceededException": _Meaning(
-        QuotaExceededError, "Delete images or tags, add a lifecycle policy, or ask AWS for a higher quota."
+        QuotaExceededError,
+        "Wait, if it is a quota by time; make room, if it is one of images or tags; or ask AWS for a higher one.",
     ),
     "KmsException": _Meaning(
         KmsKeyError,

@@ -247,6 +247,7 @@ class EcrRepository:
         Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
 
         :raises ImageNotFoundError: there is no such image.
+        :raises ImageInaccessibleError: it is archived, and the installed botocore is too old to ask for those.
         :raises RepositoryNotFoundError: there is no such repository.
         """
         with translated("DescribeImages", f"{self}{identifier}"):
@@ -254,15 +255,15 @@ class EcrRepository:
                 imageIds=[identifier.to_api()], filter=self._of_any_status(), **self.address
             )
             details = [ImageDetail.from_api(detail) for detail in answer["imageDetails"]]
-        # Without the filter, ECR leaves an archived image out of the answer.
-        missing: ImageFailureTypeDef = {"failureCode": "ImageNotFound", "failureReason": "not described"}
+        # Without the filter, ECR leaves an archived image out of the answer; one that is missing, it calls so.
+        archived: ImageFailureTypeDef = {"failureCode": "ImageInaccessible", "failureReason": "not described"}
         detail = next((detail for detail in details if detail.answers(identifier)), None)
         if detail is None:
-            raise from_failure(None if details else missing, f"{self}{identifier}")
+            raise from_failure(None if details else archived, f"{self}{identifier}")
         return detail
 
     def _of_any_status(self) -> DescribeImagesFilterTypeDef:
-        # A botocore from before archived images does not know the filter; ECR then calls them not found.
+        # A botocore from before archived images does not know the filter.
         known = cast("StructureShape", self.client.meta.service_model.shape_for("DescribeImagesFilter")).members
         return {"imageStatus": "ANY"} if "imageStatus" in known else {}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Final, Literal, Self, cast
 
 from ecr_provider.ecr.faults import translated
@@ -52,8 +55,8 @@ class Finding:
         """Read one of a basic scan."""
         attributes = {each["key"]: each.get("value", "") for each in finding.get("attributes", ())}
         return cls(
-            name=finding["name"],
-            severity=finding["severity"].upper(),
+            name=finding.get("name", ""),
+            severity=finding.get("severity", "UNDEFINED").upper(),
             package=attributes.get("package_name", ""),
             version=attributes.get("package_version", ""),
         )
@@ -65,8 +68,8 @@ class Finding:
         package: VulnerablePackageTypeDef = (vulnerability.get("vulnerablePackages") or [{}])[0]
         fixed_in = package.get("fixedInVersion", "")
         return cls(
-            name=vulnerability.get("vulnerabilityId") or finding["title"],
-            severity=finding["severity"].upper(),
+            name=vulnerability.get("vulnerabilityId") or finding.get("title", ""),
+            severity=finding.get("severity", "UNTRIAGED").upper(),
             package=package.get("name", ""),
             version=package.get("version", ""),
             fixed_in="" if fixed_in == "NotAvailable" else fixed_in,
@@ -122,10 +125,15 @@ def describe_scan(repository: EcrRepository, digest: Digest) -> Scan:
 
 
 def _joined(pages: Sequence[Scan]) -> Scan:
-    last = pages[-1]
-    findings = tuple(finding for page in pages for finding in page.findings)
-    kind = next((page.kind for page in pages if page.kind), None)
-    return Scan(last.status, last.description, kind, last.completed_at, last.counts, findings)
+    """Make one answer of its pages; what is counted or dated on one of them counts for all."""
+    counts = [page.counts for page in pages if page.counts is not None]
+    return replace(
+        pages[-1],
+        kind=next((page.kind for page in pages if page.kind), None),
+        completed_at=max((page.completed_at for page in pages if page.completed_at), default=None),
+        counts=reduce(or_, map(Counter, counts)) if counts else None,
+        findings=tuple(finding for page in pages for finding in page.findings),
+    )
 
 
 def start_scan(repository: EcrRepository, digest: Digest) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ecr_provider.ecr.faults import translated
+from ecr_provider.ecr.wildcards import matches
 from ecr_provider.exceptions import EcrCallError
 from ecr_provider.oci import Digest
 
@@ -50,8 +50,10 @@ def describe_signings(repository: EcrRepository, digest: Digest) -> tuple[Signin
         )
 
 
-def signing_profiles(repository: EcrRepository) -> tuple[str, ...]:
+def signing_profiles(repository: EcrRepository) -> tuple[str, ...] | None:
     """Return the profiles that the registry signs the repository's images with, by GetSigningConfiguration.
+
+    :return: ``None``: the registry is another account's, whose configuration it cannot tell.
 
     Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetSigningConfiguration.html
 
@@ -59,13 +61,16 @@ def signing_profiles(repository: EcrRepository) -> tuple[str, ...]:
     """
     try:
         with translated("GetSigningConfiguration", str(repository)):
-            rules = repository.client.get_signing_configuration()["signingConfiguration"]["rules"]
-            return tuple(
+            answer = repository.client.get_signing_configuration()
+            if repository.registry_id not in (None, answer["registryId"]):
+                return None
+            profiles = (
                 rule["signingProfileArn"]
-                for rule in rules
+                for rule in answer["signingConfiguration"]["rules"]
                 if not (filters := rule.get("repositoryFilters"))
-                or any(fnmatchcase(repository.repository_name, each["filter"]) for each in filters)
+                or any(matches(each["filter"], repository.repository_name) for each in filters)
             )
+            return tuple(dict.fromkeys(profiles))
     except EcrCallError as error:
         if error.code == "SigningConfigurationNotFoundException":
             return ()

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.indexes import index_with
 from ecr_provider.ecr.lifecycle import Preview, PreviewResult, describe_preview, lifecycle_policy, start_preview
+from ecr_provider.ecr.wildcards import matches
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.oci import Digest
+from ecr_provider.oci.media_types import is_image_index
 from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
-    from ecr_provider.ecr.repository import EcrRepository
+    from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 
 
 def policy_ahead(policy: str, *, days: int, pushes: int) -> str:
     """Return a policy that does now what the given one will do later, if nobody pulls the images in between.
 
-    A rule's limit goes down by so many days or pushes, to 1 at the least, which is ECR's own lower bound: a preview of
-    it does not see what is younger than a day, which :func:`rule_within` is for. Rules about the archive stay as they
-    are.
+    A rule's limit goes down by so many days or pushes, to 1 at the least, which is ECR's own lower bound: what such a
+    rule does with the youngest, its preview does not show, and :func:`rule_within` has to tell. Rules about the archive
+    stay as they are.
 
     Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 
@@ -34,23 +36,23 @@ def policy_ahead(policy: str, *, days: int, pushes: int) -> str:
     """
     read = json.loads(policy)
     for selection in (rule["selection"] for rule in read["rules"] if _is_about_standard(rule)):
-        ahead = days if _is_by_time(selection) else pushes
-        selection["countNumber"] = max(1, selection["countNumber"] - ahead)
-    return json.dumps(read, separators=(",", ":"))
+        selection["countNumber"] = max(1, selection["countNumber"] - _ahead(selection, days, pushes))
+    return json.dumps(read, ensure_ascii=False, separators=(",", ":"))
 
 
-def rule_within(policy: str, tags: Sequence[str], days: int) -> int | None:
-    """Return the priority of the rule by which an image of any age is gone after so many days.
+def rule_within(policy: str, tags: Sequence[str], *, days: int, pushes: int) -> int | None:
+    """Return the priority of the rule by which even the youngest image is gone after so many days or pushes.
 
     It is the first that is about an image of these tags, as a later one cannot touch that any more.
 
     :param policy: the policy's text.
     :param tags: the image's.
     :param days: how many days.
+    :param pushes: how many pushes, all of images that the same rule is about.
     """
     rules = sorted(filter(_is_about_standard, json.loads(policy)["rules"]), key=lambda rule: int(rule["rulePriority"]))
     rule = next((rule for rule in rules if _selects(rule["selection"], tags)), None)
-    if rule and _is_by_time(rule["selection"]) and rule["selection"]["countNumber"] <= days:
+    if rule and rule["selection"]["countNumber"] <= _ahead(rule["selection"], days, pushes):
         return int(rule["rulePriority"])
     return None
 
@@ -59,8 +61,8 @@ def _is_about_standard(rule: Mapping[str, Any]) -> bool:
     return bool(rule["selection"].get("storageClass", "standard") == "standard")
 
 
-def _is_by_time(selection: Mapping[str, Any]) -> bool:
-    return str(selection["countType"]).startswith("since")
+def _ahead(selection: Mapping[str, Any], days: int, pushes: int) -> int:
+    return days if str(selection["countType"]).startswith("since") else pushes
 
 
 def _actions(policy: str) -> dict[int, str]:
@@ -70,8 +72,10 @@ def _actions(policy: str) -> dict[int, str]:
 def _selects(selection: Mapping[str, Any], tags: Sequence[str]) -> bool:
     if selection["tagStatus"] != "tagged":
         return selection["tagStatus"] == "any" or not tags
-    patterns = [*selection.get("tagPatternList", ()), *(f"{prefix}*" for prefix in selection.get("tagPrefixList", ()))]
-    return all(any(fnmatchcase(tag, pattern) for tag in tags) for pattern in patterns)
+    patterns, prefixes = selection.get("tagPatternList", ()), selection.get("tagPrefixList", ())
+    return all(any(matches(pattern, tag) for tag in tags) for pattern in patterns) and all(
+        any(tag.startswith(prefix) for tag in tags) for prefix in prefixes
+    )
 
 
 class LifecycleGate:
@@ -93,7 +97,8 @@ class LifecycleGate:
         self.days_ahead = days_ahead
         self.pushes_ahead = pushes_ahead
         self._started: str | None = None
-        self._fates: dict[Digest, PreviewResult] = {}
+        self._keepers: dict[GatedImage, ImageDetail] = {}
+        self._doomed: dict[Digest, PreviewResult] = {}
 
     @classmethod
     def from_json(
@@ -127,37 +132,53 @@ class LifecycleGate:
         """
         if self._started is None:
             return self._start(repository)
-        images = (self.image, *self.others)
-        preview = describe_preview(repository, [image.digest for image in images])
+        preview = describe_preview(repository, [keeper.digest for keeper in self._keepers.values()])
         if preview is None or preview.policy != self._started or preview.status not in ("IN_PROGRESS", "COMPLETE"):
-            self._started = None  # somebody else's came in between, or ECR failed: another one, at the next look
-            return Look.waiting("waiting for a preview of the lifecycle policy; the last one was not ours, or failed")
+            return self._begin_again("the last one was not ours, or failed")
         if preview.status == "IN_PROGRESS":
             return Look.waiting("waiting for the preview of the lifecycle policy")
-        return self._decide(repository, images, preview)
+        if self._prepare(repository) != self._started:
+            return self._begin_again("the policy has changed")
+        return self._decide(repository, preview)
+
+    def _begin_again(self, reason: str) -> Look:
+        self._started = None
+        return Look.waiting(f"waiting for a preview of the lifecycle policy; {reason}")
+
+    def _prepare(self, repository: EcrRepository) -> str | None:
+        """Look at the images and at the policy as they are now, and return what to preview; ``None``: nothing."""
+        self._keepers = {image: _keeper(repository, image) for image in (self.image, *self.others)}
+        policy = lifecycle_policy(repository)
+        self._doomed = dict(self._certainly_doomed(policy)) if policy else {}
+        return policy_ahead(policy, days=self.days_ahead, pushes=self.pushes_ahead) if policy else None
 
     def _start(self, repository: EcrRepository) -> Look:
-        policy = lifecycle_policy(repository)
-        if policy is None:
+        ahead = self._prepare(repository)
+        if gone := [f"{image} is {each.image_status}" for image, each in self._keepers.items() if not each.is_active]:
+            return self._told(repository, Verdict.FAILED, f"cannot be pulled: {'; '.join(gone)}", ())
+        if ahead is None:
             return self._told(repository, Verdict.PASSED, "stays: the repository has no lifecycle policy", ())
-        for image in (self.image, *self.others):
-            tags = repository.describe_image(ImageIdentifier(image.digest)).tags
-            if (priority := rule_within(policy, tags, self.days_ahead)) is not None:
-                self._fates[image.digest] = PreviewResult(image.digest, _actions(policy)[priority], priority)
-        ahead = policy_ahead(policy, days=self.days_ahead, pushes=self.pushes_ahead)
         if not start_preview(repository, ahead):
+            # Even one of the same policy: what it looked at may be older than the image.
             return Look.waiting("waiting for another preview of the lifecycle policy to end")
         self._started = ahead
         return Look.waiting("waiting for the preview of the lifecycle policy, which has just started")
 
-    def _decide(self, repository: EcrRepository, images: Sequence[GatedImage], preview: Preview) -> Look:
-        fates = self._fates | {result.digest: result for result in preview.results}
-        doomed = [f"{image} {_fate(fates[image.digest])}" for image in images if image.digest in fates]
-        within = f" within {self.days_ahead} days and {self.pushes_ahead} pushes"
+    def _certainly_doomed(self, policy: str) -> Iterator[tuple[Digest, PreviewResult]]:
+        for keeper in self._keepers.values():
+            priority = rule_within(policy, keeper.tags, days=self.days_ahead, pushes=self.pushes_ahead)
+            if priority is not None:
+                yield keeper.digest, PreviewResult(keeper.digest, _actions(policy)[priority], priority)
+
+    def _decide(self, repository: EcrRepository, preview: Preview) -> Look:
+        fates = self._doomed | {result.digest: result for result in preview.results}
+        doomed = {image: fates[keeper.digest] for image, keeper in self._keepers.items() if keeper.digest in fates}
+        within = f"within {self.days_ahead} days and {self.pushes_ahead} pushes"
         if doomed:
-            says = f"will not stay{within}: {'; '.join(doomed)}. Keep it by a tag that no rule selects"
-            return self._told(repository, Verdict.FAILED, says, tuple(fates.values()))
-        return self._told(repository, Verdict.PASSED, f"stays{within}", ())
+            fate = "; ".join(f"{image} {_fate(result)}" for image, result in doomed.items())
+            says = f"will not stay {within}: {fate}. Keep it by a tag that no rule is about, or by an earlier rule"
+            return self._told(repository, Verdict.FAILED, says, tuple(doomed.values()))
+        return self._told(repository, Verdict.PASSED, f"stays {within}", ())
 
     def _told(self, repository: EcrRepository, verdict: Verdict, says: str, results: Sequence[PreviewResult]) -> Look:
         told = [
@@ -169,6 +190,14 @@ class LifecycleGate:
             for each in results
         ]
         return Look(verdict, says, self.image.report(repository, verdict, previewResults=told))
+
+
+def _keeper(repository: EcrRepository, image: GatedImage) -> ImageDetail:
+    """Describe the image or, of a part of an index, the index: the part stays as long as that does, and no longer."""
+    detail = repository.describe_image(ImageIdentifier(image.digest))
+    # Looking for it counts as a pull of the indexes that are read, so that it is not done for what is hardly a part.
+    is_part = not detail.tags and not is_image_index(detail.media_type or "")
+    return (index_with(repository, image.digest) if is_part else None) or detail
 
 
 def _number(name: str, given: object) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.referrers import can_list_referrers, describe_referrers
 from ecr_provider.ecr.signing import Signing, describe_signings, signing_profiles
+from ecr_provider.ecr.wildcards import matches
 from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.gates.arguments import texts
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.gates.platforms import PlatformImage, images_of
 from ecr_provider.oci import Descriptor
@@ -37,8 +39,9 @@ class ReferrersGate:
     :param image: the image, or image index.
     :param artifact_types: what has to refer to it; each may have ``*`` for any text.
     :param subjects: to what it has to refer, one of :data:`SUBJECTS`.
-    :param signing_profile_arns: profiles whose managed signing has to be complete; empty: all that the registry's
-        configuration names; ``None``: none.
+    :param managed_signing: whether ECR's signing has to be complete, with every profile that the registry's
+        configuration names.
+    :param signing_profile_arns: with these profiles only.
     """
 
     def __init__(
@@ -46,11 +49,14 @@ class ReferrersGate:
         image: GatedImage,
         artifact_types: Sequence[str] = (),
         subjects: str = "image",
-        signing_profile_arns: Sequence[str] | None = None,
+        *,
+        managed_signing: bool = False,
+        signing_profile_arns: Sequence[str] = (),
     ) -> None:
         self.image = image
         self.artifact_types = artifact_types
         self.subjects = subjects
+        self.managed_signing = managed_signing
         self.signing_profile_arns = signing_profile_arns
         self._subjects: tuple[PlatformImage, ...] | None = None
         self._profiles: tuple[str, ...] | None = None
@@ -60,8 +66,9 @@ class ReferrersGate:
         cls,
         *,
         image: Mapping[str, Any],
-        artifact_types: Sequence[str] = (),
+        artifact_types: Sequence[str] | None = None,
         subjects: str = "image",
+        managed_signing: bool = False,
         signing_profile_arns: Sequence[str] | None = None,
     ) -> Self:
         """Parse the arguments of the sensor.
@@ -69,13 +76,20 @@ class ReferrersGate:
         :raises InvalidInputError: an argument is none of what it should be.
         """
         if subjects not in SUBJECTS:
-            raise InvalidInputError(f"subjects {quote(subjects)} is none of {', '.join(SUBJECTS)}.")
-        types = _texts("artifact_types", artifact_types, "application/vnd.dev.sigstore.bundle.v0.3+json")
-        profiles = None
+            raise InvalidInputError(f"subjects is {quote(subjects)}; it is one of {', '.join(SUBJECTS)}.")
+        if artifact_types is not None:
+            example = "['application/vnd.dev.sigstore.bundle.v0.3+json']"
+            artifact_types = texts("artifact_types", artifact_types, example)
         if signing_profile_arns is not None:
-            example = "arn:aws:signer:us-east-1:123456789012:/signing-profiles/release"
-            profiles = _texts("signing_profile_arns", signing_profile_arns, example)
-        return cls(GatedImage.from_json(image), types, subjects, profiles)
+            example = "['arn:aws:signer:us-east-1:123456789012:/signing-profiles/release']"
+            signing_profile_arns = texts("signing_profile_arns", signing_profile_arns, example)
+        return cls(
+            GatedImage.from_json(image),
+            artifact_types or (),
+            subjects,
+            managed_signing=managed_signing,
+            signing_profile_arns=signing_profile_arns or (),
+        )
 
     @cached_property
     def target(self) -> str:
@@ -97,8 +111,9 @@ class ReferrersGate:
             return Look(Verdict.FAILED, f"signing failed: {says}", report)
         if missing or any(signing.status != _COMPLETE for signing in signings):
             return Look.waiting(f"waiting for what refers to it; {says}")
+        repository.describe_image(ImageIdentifier(self.image.digest))  # what refers to an image may outlive it
         count = sum(map(len, found.values()))
-        says = "; ".join(filter(None, (f"{count} referrers" if found else "", says)))
+        says = "; ".join(filter(None, (f"{count} referrer{'' if count == 1 else 's'}" if found else "", says)))
         return Look(Verdict.PASSED, f"has {says}", self._report(repository, Verdict.PASSED, found, signings))
 
     def _referrers(self, repository: EcrRepository) -> dict[PlatformImage, tuple[Descriptor, ...]]:
@@ -123,13 +138,13 @@ class ReferrersGate:
             absent = tuple(
                 wanted
                 for wanted in self.artifact_types
-                if not any(fnmatchcase(referrer.artifact_type or "", wanted) for referrer in referrers)
+                if not any(matches(wanted, referrer.artifact_type or "") for referrer in referrers)
             )
             if absent:
                 yield _Missing(subject, absent)
 
     def _signings(self, repository: EcrRepository) -> tuple[Signing, ...]:
-        if self.signing_profile_arns is None:
+        if not self.managed_signing and not self.signing_profile_arns:
             return ()
         if "DescribeImageSigningStatus" not in repository.client.meta.service_model.operation_names:
             raise InvalidInputError(
@@ -144,6 +159,11 @@ class ReferrersGate:
         if self.signing_profile_arns:
             return tuple(self.signing_profile_arns)
         profiles = signing_profiles(repository)
+        if profiles is None:
+            raise InvalidInputError(
+                f"registry_id {quote(repository.registry_id)} is another account than the connection's, whose signing "
+                "configuration only that account can see: name signing_profile_arns, or use its connection."
+            )
         if not profiles:
             raise InvalidInputError(
                 f"No rule of the registry signs the images of {repository}, so that waiting for it would be in vain. "
@@ -179,9 +199,3 @@ def _shortages(missing: Sequence[_Missing]) -> Iterator[str]:
 def _progress(signing: Signing) -> str:
     reason = f" ({signing.failure})" if signing.failure else ""
     return f"signing with {signing.profile_arn} {signing.status}{reason}"
-
-
-def _texts(name: str, given: object, example: str) -> tuple[str, ...]:
-    if isinstance(given, Sequence) and not isinstance(given, str) and all(isinstance(each, str) for each in given):
-        return tuple(given)
-    raise InvalidInputError(f"{name} {quote(given)} is not a list of text, such as [{example!r}].")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.replication import Replication, describe_replications, replication_destinations
 from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.gates.arguments import texts
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.oci.quoting import quote
 
@@ -39,7 +40,9 @@ class ReplicationGate:
 
         :raises InvalidInputError: an argument is none of what it should be.
         """
-        return cls(GatedImage.from_json(image), None if destinations is None else _places(destinations))
+        if destinations is not None:
+            destinations = texts("destinations", destinations, "['eu-west-1'] or ['123456789012/eu-west-1']")
+        return cls(GatedImage.from_json(image), destinations)
 
     @cached_property
     def target(self) -> str:
@@ -98,15 +101,6 @@ class ReplicationGate:
             for place, replication in found
         ]
         return self.image.report(repository, verdict, replicationStatuses=statuses)
-
-
-def _places(given: object) -> tuple[str, ...]:
-    if isinstance(given, Sequence) and not isinstance(given, str) and given:
-        return tuple(given)
-    raise InvalidInputError(
-        f"destinations {quote(given)} is not a list of Regions, such as ['eu-west-1'], or of accounts and Regions, "
-        "such as ['123456789012/eu-west-1']."
-    )
 
 
 def _of(replications: Sequence[Replication], place: EcrRegistry) -> Replication:

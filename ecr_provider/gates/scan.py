@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from functools import cached_property, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from ecr_provider.ecr.scans import SCAN_NOT_FOUND, Finding, Scan, describe_scan, start_scan
 from ecr_provider.exceptions import EcrCallError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.gates.platforms import PlatformImage, images_of
-from ecr_provider.gates.scan_policy import SEVERITIES, Judgement, ScanPolicy, worst_first
+from ecr_provider.gates.scan_policy import Judgement, ScanPolicy, worst_first
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository
@@ -21,6 +23,25 @@ _MOST_ROWS: Final = 100
 """Findings in the table of a failed gate; an image can have thousands."""
 
 _Judged = tuple[PlatformImage, Scan, Judgement]
+
+
+class _Seen(NamedTuple):
+    """A scan in a state, and since when its findings are there to be counted."""
+
+    status: str
+    has_findings: bool
+    settles_from: datetime
+
+    @classmethod
+    def after(cls, before: Self | None, scan: Scan, now: datetime) -> Self:
+        """Compare with what was seen before: what changed while somebody looked, settles from then on."""
+        state = scan.status, scan.counts is not None
+        ended = scan.completed_at or now
+        if before is None:
+            return cls(*state, ended)
+        if before[:2] != state:
+            return cls(*state, max(ended, now))
+        return before if scan.completed_at is None else cls(*state, max(before.settles_from, ended))
 
 
 class ScanGate:
@@ -33,7 +54,7 @@ class ScanGate:
     def __init__(self, image: GatedImage, policy: ScanPolicy) -> None:
         self.image = image
         self.policy = policy
-        self._seen_at: dict[tuple[Digest, str], datetime] = {}
+        self._seen: dict[Digest, _Seen] = {}
         self._images: tuple[PlatformImage, ...] | None = None
 
     @classmethod
@@ -94,15 +115,11 @@ class ScanGate:
 
     def _judge(self, repository: EcrRepository, image: PlatformImage) -> _Judged:
         scan, now = describe_scan(repository, image.digest), datetime.now(UTC)
-        seen_at = self._seen_at.setdefault((image.digest, scan.status), now)
-        return image, scan, self.policy.judge(scan, now, seen_at=seen_at)
+        seen = self._seen[image.digest] = _Seen.after(self._seen.get(image.digest), scan, now)
+        return image, scan, self.policy.judge(scan, now, settles_from=seen.settles_from)
 
     def _report(self, repository: EcrRepository, verdict: Verdict, judged: Sequence[_Judged]) -> dict[str, Any]:
-        worst = {
-            severity: most
-            for severity in SEVERITIES
-            if (most := max(judgement.counts.get(severity, 0) for _, _, judgement in judged))
-        }
+        worst = reduce(or_, (Counter(judgement.counts) for _, _, judgement in judged))
         scans = [
             {
                 "imageDigest": str(image.digest),
@@ -115,7 +132,7 @@ class ScanGate:
             }
             for image, scan, judgement in judged
         ]
-        return self.image.report(repository, verdict, findingSeverityCounts=worst, scans=scans)
+        return self.image.report(repository, verdict, findingSeverityCounts=dict(worst), scans=scans)
 
 
 #: Why ECR may not start a scan, though nothing is wrong with that, or though the next look will say what is.

@@ -40,6 +40,10 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+_REMEDIES: Final = {"FAILED": "start_scan=True starts another one, and on_state can choose otherwise"}
+_LONGEST_SETTLE_TIME: Final = 24 * 60 * 60  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a policy says of one image's scan.
@@ -90,29 +94,30 @@ class ScanPolicy:
             max_findings=_limits(max_findings),
             ignore=_ignored_until(ignore),
             on_state=_choices({} if on_state is None else on_state),
-            settle_time=timedelta(seconds=settle_time),
+            settle_time=_seconds(settle_time),
         )
 
-    def judge(self, scan: Scan, now: datetime, *, seen_at: datetime) -> Judgement:
+    def judge(self, scan: Scan, now: datetime, *, settles_from: datetime) -> Judgement:
         """Decide about one image by its last scan.
 
-        :param seen_at: since when the scan was seen in its state, for an answer that does not say when it ended.
+        :param settles_from: when its findings came, as far as that is known.
         """
         state = scan.status + (f" ({scan.description})" if scan.description else "")
         match {**ON_STATE, **self.on_state}.get(scan.status):
             case "decide":
-                return self._by_findings(scan, now, seen_at)
+                return self._by_findings(scan, now, settles_from)
             case "wait":
                 return Judgement(Verdict.WAITING, state)
             case "pass":
                 return Judgement(Verdict.PASSED, f"{state}, which on_state lets pass")
             case "fail":
-                remedy = "" if scan.status == "FAILED" else "; on_state can choose otherwise"
-                return Judgement(Verdict.FAILED, f"{state}{remedy}")
+                return Judgement(
+                    Verdict.FAILED, f"{state}; {_REMEDIES.get(scan.status, 'on_state can choose otherwise')}"
+                )
             case _:  # newer than this package
                 return Judgement(Verdict.FAILED, f"{state}, which this package does not know")
 
-    def _by_findings(self, scan: Scan, now: datetime, seen_at: datetime) -> Judgement:
+    def _by_findings(self, scan: Scan, now: datetime, settles_from: datetime) -> Judgement:
         if scan.counts is None:
             return Judgement(Verdict.WAITING, f"{scan.status}, but its findings are not there yet")
         counted, ignored = self._split(scan.findings, now)
@@ -122,7 +127,7 @@ class ScanPolicy:
         if over:
             offending = tuple(sorted((each for each in counted if each.severity in over), key=worst_first))
             return Judgement(Verdict.FAILED, self._says(counts, ignored), counts, names, offending)
-        left = self.settle_time - (now - (scan.completed_at or seen_at))
+        left = self.settle_time - max(now - settles_from, timedelta(0))  # ECR's clock may be ahead
         if left > timedelta(0):
             says = f"{self._says(counts, ignored)}; later findings are waited for, {left.total_seconds():.0f} s more"
             return Judgement(Verdict.WAITING, says, counts, names)
@@ -139,7 +144,7 @@ class ScanPolicy:
         )
 
     def _says(self, counts: Mapping[str, int], ignored: Sequence[Finding]) -> str:
-        named = [severity for severity in SEVERITIES if severity in counts or severity in self.max_findings]
+        named = sorted({*counts, *self.max_findings}, key=_rank)
         parts = [_count_of(severity, counts, self.max_findings) for severity in named]
         return ", ".join(parts or ["no findings"]) + (f"; {len(ignored)} ignored" if ignored else "")
 
@@ -150,7 +155,9 @@ def _by_severity(findings: Iterable[Finding]) -> Counter[str]:
 
 def _at_least(counted: Counter[str], told: Mapping[str, int], listed: Counter[str]) -> dict[str, int]:
     """Count by severity what is listed and counts, or all that ECR counts without what does not, whichever is more."""
-    of_all = Counter({severity.upper(): count for severity, count in told.items()})
+    of_all = Counter[str]()
+    for severity, count in told.items():
+        of_all[severity.upper()] += count
     counts = counted | (of_all - (listed - counted))
     return {severity: counts[severity] for severity in sorted(counts, key=_rank)}
 
@@ -182,7 +189,17 @@ def _limits(given: object) -> dict[str, int]:
             )
         if not isinstance(most, int) or isinstance(most, bool) or most < 0:
             raise InvalidInputError(f"max_findings: {quote(most)} {severity} is not a number of findings, 0 or more.")
-    return dict(given)
+    limits = dict(given)
+    for one, other in (("UNDEFINED", "UNTRIAGED"), ("UNTRIAGED", "UNDEFINED")):
+        if one in given:  # the same in the words of basic and of enhanced scanning
+            limits.setdefault(other, given[one])
+    return limits
+
+
+def _seconds(given: object) -> timedelta:
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= _LONGEST_SETTLE_TIME:
+        return timedelta(seconds=given)
+    raise InvalidInputError(f"settle_time {quote(given)} is not a number of seconds, from 0 to {_LONGEST_SETTLE_TIME}.")
 
 
 def _ignored_until(given: object) -> dict[str, date | None]:
@@ -198,7 +215,7 @@ def _ignored_until(given: object) -> dict[str, date | None]:
 
 def _finding_name(name: object) -> str:
     if isinstance(name, str) and name.strip():
-        return name
+        return name.strip()
     raise InvalidInputError(f"ignore: {quote(name)} is not the name of a finding, such as 'CVE-2026-1234'.")
 
 

@@ -13,22 +13,18 @@ from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_plan import Guard
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
-from ecr_provider.exceptions import ConnectionNotFoundError, InvalidInputError
+from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.hooks.mixin import StrictConnectionMixin
 from ecr_provider.oci import Digest, Manifest, check_tag
 from ecr_provider.patience import Patience
-from ecr_provider.version_compat import AirflowNotFoundException
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
     from botocore.config import Config
     from mypy_boto3_ecr import ECRClient
 
 
-class EcrImageHook(EcrHook):
+class EcrImageHook(StrictConnectionMixin, EcrHook):
     """Read, put and describe the images of Amazon ECR repositories.
-
-    A connection id that does not exist is an error here. Only ``aws_default`` falls back to boto3's own credential
-    chain, as it does everywhere in the amazon provider: any other name was meant to choose an account.
 
     :param aws_conn_id: the Airflow connection. ``None``: boto3's own credential chain.
     :param region_name: the AWS Region; by default that of the connection.
@@ -51,22 +47,6 @@ class EcrImageHook(EcrHook):
         except TypeError as error:
             raise InvalidInputError(
                 f"botocore_config: {error}. Its keys are the arguments of botocore's Config."
-            ) from error
-
-    @classmethod
-    def get_connection(cls, conn_id: str) -> Connection:
-        """Return the Airflow connection.
-
-        :raises ConnectionNotFoundError: it does not exist.
-        """
-        try:
-            return super().get_connection(conn_id)
-        except AirflowNotFoundException as error:
-            if conn_id == cls.default_conn_name:
-                raise
-            raise ConnectionNotFoundError(
-                f"The Airflow connection {conn_id!r} does not exist, and its account cannot be guessed: "
-                "create it, or pass aws_conn_id=None to use the worker's own AWS credentials."
             ) from error
 
     @cached_property

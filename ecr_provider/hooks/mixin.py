@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ecr_provider.exceptions import EcrProviderError, InvalidInputError
-from ecr_provider.version_compat import AirflowFailException
+from ecr_provider.exceptions import ConnectionNotFoundError, EcrProviderError, InvalidInputError
+from ecr_provider.version_compat import AirflowFailException, AirflowNotFoundException
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from ecr_provider.hooks.ecr import EcrImageHook
 
 _T = TypeVar("_T")
@@ -87,6 +89,32 @@ class EcrHookMixin:
             "verify": self.verify,
             "config": self.botocore_config,
         }
+
+
+class StrictConnectionMixin:
+    """Have a hook of the amazon provider refuse a connection that does not exist.
+
+    Only ``aws_default`` falls back to boto3's own credential chain, as it does everywhere in the amazon provider: any
+    other name was meant to choose an account.
+    """
+
+    default_conn_name: str
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """Return the Airflow connection.
+
+        :raises ConnectionNotFoundError: it does not exist.
+        """
+        try:
+            return super().get_connection(conn_id)  # type: ignore[misc,no-any-return]  # of the hook
+        except AirflowNotFoundException as error:
+            if conn_id == cls.default_conn_name:
+                raise
+            raise ConnectionNotFoundError(
+                f"The Airflow connection {conn_id!r} does not exist, and its account cannot be guessed: "
+                "create it, or pass aws_conn_id=None to use the worker's own AWS credentials."
+            ) from error
 
 
 def _is_nothing(value: object) -> bool:

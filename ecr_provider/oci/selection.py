@@ -27,6 +27,9 @@ ORDERS: Final = get_args(Order)
 _REFERRERS_TAG: Final = re.compile(r"sha256-[0-9a-f]{64}(\..*)?")
 
 
+_BEHIND_A_STAR: Final = re.compile(r"\*\.[^*]")
+
+
 @dataclass(frozen=True, slots=True)
 class TaggedImage:
     """A tag, and the image that it names.
@@ -39,6 +42,20 @@ class TaggedImage:
     tag: str
     digest: Digest
     pushed_at: datetime | None = None
+
+
+def compiled_pattern(text: object) -> re.Pattern[str]:
+    """Return a regular expression that tags have to match.
+
+    :raises InvalidInputError: it is none.
+    """
+    if not isinstance(text, str):
+        raise InvalidInputError(f"tag_pattern is {quote(text)}; it has to be text, a regular expression.")
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        reason = quote(getattr(error, "msg", str(error)))
+        raise InvalidInputError(f"tag_pattern {quote(text)} is not a regular expression: {reason}.") from error
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,9 @@ class TagPolicy:
         if self.order not in ORDERS:
             raise InvalidInputError(f"order {quote(self.order)} is none of {', '.join(ORDERS)}.")
         if self.order != "semver" and (self.semver_range is not None or self.include_prereleases):
-            raise InvalidInputError("semver_range and include_prereleases go with order='semver'.")
+            raise InvalidInputError(
+                f"semver_range and include_prereleases go with order='semver', and order is {self.order!r}."
+            )
         groups = self._pattern.groups
         if groups > 1 and self.order != "numeric":
             raise InvalidInputError(
@@ -76,17 +95,12 @@ class TagPolicy:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        try:
-            return re.compile(".*" if self.tag_pattern is None else self.tag_pattern)
-        except (re.error, TypeError) as error:
-            raise InvalidInputError(
-                f"tag_pattern {quote(self.tag_pattern)} is not a regular expression: {error}."
-            ) from error
+        return compiled_pattern(".*" if self.tag_pattern is None else self.tag_pattern)
 
     @cached_property
-    def _range(self) -> SimpleSpec:
+    def _range(self) -> SimpleSpec | None:
         try:
-            return SimpleSpec("*" if self.semver_range is None else self.semver_range)
+            return None if self.semver_range is None else _range(self.semver_range)
         except (AttributeError, TypeError, ValueError) as error:
             raise InvalidInputError(
                 f"semver_range {quote(self.semver_range)} is not a range of semantic versions, such as '>=1.2,<2', "
@@ -109,12 +123,14 @@ class TagPolicy:
                 return image.pushed_at
 
     def _version(self, text: str | None) -> Version | None:
+        if text is None or not text.isascii():
+            return None
         try:
-            version = Version((text or "").removeprefix("v"))
+            version = Version(text.removeprefix("v"))
         except ValueError:
             return None
         counts = self.include_prereleases or not version.prerelease
-        return version if counts and self._range.match(version) else None
+        return version if counts and (self._range is None or self._range.match(version)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +156,21 @@ def newest(ranked: Iterable[Ranked]) -> tuple[Ranked, ...]:
     if not found:
         return ()
     highest = max(each.rank for each in found)
-    return tuple(sorted((each for each in found if each.rank == highest), key=lambda each: _shortest_first(each.image)))
+    return tuple(
+        sorted((each for each in found if not each.rank < highest), key=lambda each: _shortest_first(each.image))
+    )
 
 
 def rank_of(ranked: Iterable[Ranked], digest: Digest) -> Any:
     """Return the highest rank that an image has by any of its tags; ``None``: it has none."""
     return max((each.rank for each in ranked if each.image.digest == digest), default=None)
+
+
+def _range(text: str) -> SimpleSpec:
+    """Read a range as people write it: with spaces behind the commas, and nothing behind a ``*``."""
+    if _BEHIND_A_STAR.search(text):
+        raise ValueError("a number behind a * would be ignored")
+    return SimpleSpec(",".join(block.strip() for block in text.split(",")))
 
 
 def _numbers(texts: Iterable[str | None]) -> tuple[int, ...] | None:

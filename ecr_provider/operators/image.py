@@ -48,6 +48,8 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
         :data:`~ecr_provider.operators.image.ABSENT`, only if it does not exist. Checked before the write, and the tag
         is read back after it. ECR has no conditional write: a writer in the instant between check and write is
         not noticed, one right after it is. (templated)
+    :param emit_unchanged: have the outlets tell also of a tag that pointed at the image already. Otherwise they tell
+        of what changed, and of what their last event does not tell.
     :param registry_id: the AWS account id of the registry; by default that of the connection. (templated)
     :param aws_conn_id: the Airflow connection. ``None``: boto3's own credential chain. (templated)
     :param region_name: the AWS Region; by default that of the connection. (templated)
@@ -85,6 +87,7 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
         image_manifest_media_type: str | None = None,
         image_digest: str | None = None,
         expected_current_digest: str | None = None,
+        emit_unchanged: bool = False,
         registry_id: str | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
@@ -104,6 +107,7 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
         self.image_manifest_media_type = image_manifest_media_type
         self.image_digest = image_digest
         self.expected_current_digest = expected_current_digest
+        self.emit_unchanged = emit_unchanged
         self.registry_id = registry_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -138,13 +142,16 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
             repository = self.hook.repository(self.repository_name, registry_id=self.registry_id)
             EcrRepositoryLink().persist(context, repository, self.registry_id)
             plan = plan_put(repository, request)
+            self.check_outlets(repository, plan.registry_id or self.registry_id)
             link(context, repository, plan, plan.registry_id or self.registry_id)
             registry_id = carry_out(repository, plan)
         if plan.registry_id is None:
             link(context, repository, plan, registry_id)
         for move in plan.moves:
             self.log.info("%s", log_line(context, repository, plan, move))
-        return xcom_value(plan.report(repository, registry_id))
+        report = plan.report(repository, registry_id)
+        self.tell_outlets(context, repository, report)
+        return xcom_value(report)
 
     def _request(self) -> PutRequest:
         """Parse the arguments; from here on there are types."""

@@ -69,6 +69,8 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
     :param replication_backfill: with ``auto``, and an image that is older than the rule: have the registry replicate
         all images that are (``StartReplicationBackfill``), instead of copying this one.
     :param max_workers: how many layers to move at once.
+    :param emit_unchanged: have the outlets tell also of a tag that pointed at the image already. Otherwise they tell
+        of what changed, and of what their last event does not tell.
     :param registry_id: the AWS account id of the registry to copy to; by default that of the connection. (templated)
     :param aws_conn_id: the Airflow connection to write with. ``None``: boto3's own credential chain. (templated)
     :param region_name: the AWS Region to copy to; by default the connection's. (templated)
@@ -114,6 +116,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         source_aws_conn_id: str | None = "aws_default",
         source_conn_id: str | None = None,
         expected_current_digest: str | None = None,
+        emit_unchanged: bool = False,
         include_referrers: bool = True,
         platforms: Sequence[str] | None = None,
         create_repository: bool | dict[str, Any] = False,
@@ -141,6 +144,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         self.source_aws_conn_id = source_aws_conn_id
         self.source_conn_id = source_conn_id
         self.expected_current_digest = expected_current_digest
+        self.emit_unchanged = emit_unchanged
         self.include_referrers = include_referrers
         self.platforms = platforms
         self.create_repository = create_repository
@@ -189,6 +193,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
             tags, platforms, origin = self.tags(), self.parsed("platforms", _platforms) or (), self._origin()
             target = places.enter_context(closing(self._target(patience)))
             EcrRepositoryLink().persist(context, target.repository, self.registry_id)
+            self.check_outlets(target.repository, self.registry_id)
             source = places.enter_context(closing(self._source(origin, patience)))
             image = choose_image(source, origin.tag, origin.digest, platforms=platforms, watcher=watcher)
             self._await_replication(source, target, image, patience)
@@ -306,7 +311,11 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         link(context, repository, plan, target.registry_id)
         for move in plan.moves:
             self.log.info("%s", log_line(context, repository, plan, move))
-        return xcom_value({**plan.report(repository, target.registry_id), "copy": result.report()})
+        report = plan.report(repository, target.registry_id)
+        with failing_at_once():
+            self.check_outlets(repository, target.registry_id)  # again, as the account is known now
+        self.tell_outlets(context, repository, report)
+        return xcom_value({**report, "copy": result.report()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
-"""What the operators that put images under tags share: the tags, the guard, and the line in the log."""
+"""What the operators that put images under tags share: the tags, the guard, the line in the log, the events."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ecr_provider.assets.events import check_outlets, emit_events
+from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.put_plan import Guard, Outcome, PutPlan, TagMove
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.hooks.mixin import EcrHookMixin
@@ -16,6 +18,7 @@ from ecr_provider.version_compat import triggering_user
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ecr_provider.ecr.report import ImageReport
     from ecr_provider.ecr.repository import EcrRepository
 
 #: For ``expected_current_digest``: the tag must not exist yet.
@@ -28,6 +31,8 @@ class TaggingMixin(EcrHookMixin):
     image_tag: str | None
     image_tags: Sequence[str] | None
     expected_current_digest: str | None
+    emit_unchanged: bool
+    outlets: list[Any]
 
     def check_tags(self) -> None:
         """Refuse what a DAG file can be wrong about.
@@ -62,6 +67,19 @@ class TaggingMixin(EcrHookMixin):
     def may_be_blank(self, name: str, value: object) -> bool:
         """Tell whether a blank argument has a meaning of its own: ``ABSENT`` has."""
         return name == "expected_current_digest" and value == ABSENT
+
+    def check_outlets(self, repository: EcrRepository, registry_id: str | None) -> None:
+        """Refuse an outlet that is another image than the task puts.
+
+        :param registry_id: the AWS account id of the registry, as far as it is known.
+        :raises InvalidInputError: there is one.
+        """
+        check_outlets(self.outlets, repository, registry_id, self.tags())
+
+    def tell_outlets(self, context: Context, repository: EcrRepository, report: ImageReport) -> None:
+        """Have the outlets tell what became of the tags."""
+        host = EcrRegistry(report["registryId"], repository.region_name, repository.partition).host
+        emit_events(context, self, report, host, emit_unchanged=self.emit_unchanged)
 
 
 def link(context: Context, repository: EcrRepository, plan: PutPlan, registry_id: str | None) -> None:

@@ -64,7 +64,8 @@ class EcrImageReferrersSensor(EcrImageGateSensor):
     def gate_arguments(self) -> dict[str, Any]:
         """Return the image, its tag resolved, and what has to refer to it."""
         return super().gate_arguments() | {
-            "artifact_types": [] if self.artifact_types is None else self.artifact_types,
+            "artifact_types": self.artifact_types,
             "subjects": self.subjects,
-            "signing_profile_arns": [] if self.managed_signing else self.signing_profile_arns,
+            "managed_signing": self.managed_signing,
+            "signing_profile_arns": self.signing_profile_arns,
         }

@@ -38,8 +38,9 @@ class EcrImageScanSensor(EcrImageGateSensor):
         ``"wait"``, ``"fail"`` or ``"pass"``, and for ``ACTIVE`` also ``"decide"``; by default what
         :data:`~ecr_provider.gates.scan_policy.ON_STATE` says. (templated)
     :param start_scan: start a basic scan, at the first look, of what has none, or one that failed.
-    :param settle_time: how long a scan has to be complete, in seconds, before findings that are not there count as
-        none: ECR was seen to call scans complete before it showed their findings.
+    :param settle_time: how long a scan has to be complete, in seconds, before its findings count as all that there are:
+        ECR was seen to call scans complete before it showed their findings. An answer without any findings, not even
+        none, is waited for in any case.
 
     Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImageScanFindings.html
     """

@@ -24,6 +24,7 @@ from ecr_provider.operators.image_copy import EcrCopyImageOperator
 from ecr_provider.sensors.image import EcrImageSensor
 
 ROOT = Path(__file__).parents[2]
+HELPERS = ("base", "cursor", "hooks", "mixin")
 KINDS = ("hooks", "operators", "sensors", "triggers")
 OPERATORS = [
     EcrPutImageOperator(task_id="put", repository_name="shop/web", image_tag="prod", source_image_tag="build-42"),
@@ -38,7 +39,7 @@ OPERATORS = [
 def modules(kind: str) -> list[ModuleType]:
     package = importlib.import_module(f"ecr_provider.{kind}")
     names = [each.name for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
-    return [importlib.import_module(name) for name in names if not name.endswith((".mixin", ".base"))]
+    return [importlib.import_module(name) for name in names if name.split(".")[-1] not in HELPERS]
 
 
 def classes(kind: str, base: type) -> list[type]:
