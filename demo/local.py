@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_artifact, sample_image
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ReplicationConfigurationTypeDef, SigningConfigurationTypeDef
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 REPOSITORIES = ("shop/web", "shop/api", "shop/worker")
@@ -14,18 +19,45 @@ PRODUCTION = "210987654321"
 """The account that runs what the other one builds."""
 
 
+#: What happens to images by itself: where they go, and who signs them.
+REPLICATION: ReplicationConfigurationTypeDef = {
+    "rules": [{"destinations": [{"region": "eu-central-1", "registryId": "123456789012"}]}]
+}
+SIGNING: SigningConfigurationTypeDef = {
+    "rules": [{"signingProfileArn": "arn:aws:signer:us-east-1:123456789012:/signing-profiles/release"}]
+}
+LIFECYCLE: dict[str, Any] = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 30,
+            },
+            "action": {"type": "expire"},
+        }
+    ]
+}
+
+
 def push_builds(ecr: EcrEmulator) -> str:
     """Build real images for two platforms, upload them by ECR's layer API, and put the older ones under prod.
 
-    Returns the digest of the newer build of ``shop/web``.
+    They are scanned, signed and replicated. Returns the digest of the newer build of ``shop/web``.
     """
     client = ecr.client()
+    client.put_replication_configuration(replicationConfiguration=REPLICATION)
+    client.put_signing_configuration(signingConfiguration=SIGNING)
     newest = {}
     for name in REPOSITORIES:
-        client.create_repository(repositoryName=name)
+        client.create_repository(repositoryName=name, imageScanningConfiguration={"scanOnPush": True})
+        client.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))
         old, new = (sample_image(files={"name": f"{name} {build}".encode()}) for build in ("build-41", BUILD))
-        for image, tag in ((old, "build-41"), (old, "prod"), (new, BUILD)):
-            push(client, name, image, tag)
+        for image, *tags in ((old, "build-41", "1.3.0", "prod"), (new, BUILD, "1.4.0")):
+            for tag in tags:
+                push(client, name, image, tag)
         push(client, name, sample_artifact("application/vnd.example.signature", b"signed", subject=new))
         newest[name] = new.digest
     ecr.clear_requests()

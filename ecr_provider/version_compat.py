@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import __version__ as task_sdk_version
 from airflow.sdk.definitions.template import literal
-from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.execution_time.context import InletEventsAccessors
 from airflow.sdk.execution_time.xcom import XCom
 from packaging.version import Version
@@ -45,8 +44,8 @@ __all__ = [
     "asset_stores",
     "conf",
     "first_try_at",
-    "last_asset_event",
     "literal",
+    "recent_asset_events",
     "shared_stream_producer",
     "triggering_user",
     "xcom_value",
@@ -87,15 +86,15 @@ def first_try_at(context: Context) -> float | None:
     return None if date is None else date.timestamp()
 
 
-def last_asset_event(asset: Asset) -> Any:
-    """Return an asset's newest event, within a task; ``None``: it has none, or Airflow does not know the asset yet."""
-    try:
-        events = InletEventsAccessors([asset])[asset]
-        if hasattr(events, "ascending"):  # from Airflow 3.2 on; before, all of them come along
-            events = events.ascending(False).limit(1)  # noqa: FBT003 - Airflow's own
-        return max(events, key=lambda event: event.timestamp, default=None)
-    except AirflowRuntimeError:
-        return None
+def recent_asset_events(asset: Asset, count: int) -> list[Any]:
+    """Return an asset's last events, the newest first, within a task.
+
+    :param count: how many.
+    """
+    events = InletEventsAccessors([asset])[asset]
+    if hasattr(events, "ascending"):  # from Airflow 3.2 on; before, all of them come along
+        events = events.ascending(False).limit(count)  # noqa: FBT003 - Airflow's own
+    return sorted(events, key=lambda event: event.timestamp, reverse=True)[:count]
 
 
 def triggering_user(context: Context) -> str | None:

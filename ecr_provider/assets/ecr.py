@@ -9,7 +9,7 @@ from airflow.sdk import Asset
 
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.exceptions import InvalidInputError, InvalidReferenceError
-from ecr_provider.oci import ImageReference
+from ecr_provider.oci import ImageReference, check_repository_name
 from ecr_provider.oci.quoting import quote
 from ecr_provider.version_compat import HAS_PARTITIONED_EVENTS
 
@@ -22,8 +22,8 @@ SCHEME: Final = "ecr"
 PARTITIONED: Final = "partitioned"
 
 
-class EcrImageAsset(Asset):
-    """What a tag of a repository names, or the whole repository, as an asset.
+def EcrImageAsset(image: str, *, partitioned: bool = False, **arguments: Any) -> Asset:  # noqa: N802 - as Airflow's Asset
+    """Return the asset of what a tag of a repository names, or of the whole repository.
 
     ::
 
@@ -37,15 +37,13 @@ class EcrImageAsset(Asset):
     :raises InvalidReferenceError: it is no such reference, or names a digest: an asset is what changes.
     :raises InvalidInputError: the installed Airflow has no partitions of this kind.
     """
-
-    def __init__(self, image: str, *, partitioned: bool = False, **arguments: Any) -> None:
-        if partitioned and not HAS_PARTITIONED_EVENTS:
-            raise InvalidInputError(
-                "partitioned=True needs Airflow 3.3 or later: before that, a task cannot choose the partition of its "
-                "event. Leave it out, and take latest_image() of what triggered the run."
-            )
-        extra = dict(arguments.pop("extra", None) or {}) | ({PARTITIONED: True} if partitioned else {})
-        super().__init__(uri=uri_of(_checked(image)), extra=extra, **arguments)
+    if partitioned and not HAS_PARTITIONED_EVENTS:
+        raise InvalidInputError(
+            "partitioned=True needs Airflow 3.3 or later: before that, a task cannot choose the partition of its "
+            "event. Leave it out, and take latest_image() of what triggered the run."
+        )
+    extra = dict(arguments.pop("extra", None) or {}) | ({PARTITIONED: True} if partitioned else {})
+    return Asset(uri=uri_of(_checked(image)), extra=extra, **arguments)
 
 
 def uri_of(reference: ImageReference) -> str:
@@ -55,8 +53,8 @@ def uri_of(reference: ImageReference) -> str:
 
 def reference_of(asset: Asset) -> ImageReference | None:
     """Return which image an asset is; ``None``: it is none of Amazon ECR's."""
-    scheme, _, rest = asset.uri.partition("://")
-    return ImageReference.parse(rest) if scheme == SCHEME else None
+    prefix = f"{SCHEME}://"
+    return ImageReference.parse(asset.uri.removeprefix(prefix)) if asset.uri.startswith(prefix) else None
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
@@ -102,4 +100,4 @@ def _checked(image: str) -> ImageReference:
             f"{quote(image)} names a digest, which never changes: an asset is a tag, or a repository. "
             "Leave @sha256:… out."
         )
-    return ImageReference(registry.host, reference.repository, reference.tag)
+    return ImageReference(registry.host, check_repository_name(reference.repository), reference.tag)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.sdk import Asset, AssetAlias, Context
+from airflow.sdk.exceptions import AirflowRuntimeError
 
-from ecr_provider.assets.ecr import PARTITIONED, EcrImageAsset, reference_of
+from ecr_provider.assets.ecr import PARTITIONED, EcrImageAsset, reference_of, uri_of
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.put_plan import Outcome
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.oci import ImageReference
-from ecr_provider.version_compat import last_asset_event
+from ecr_provider.version_compat import recent_asset_events
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.report import ImageReport, TagReport
     from ecr_provider.ecr.repository import EcrRepository
+
+#: How many of an asset's last events are looked at: queues are not in order, and not every event tells of an image.
+_RECENT: Final = 20
 
 
 class HasOutlets(Protocol):
@@ -29,19 +34,24 @@ class HasOutlets(Protocol):
 # --- Writing -------------------------------------------------------------------------------------------------
 
 
+def images_of(context: Context, outlets: Sequence[Any]) -> Iterator[ImageReference]:
+    """Yield the images of Amazon ECR that outlets are."""
+    for outlet in outlets:
+        if not isinstance(outlet, AssetAlias) and (reference := reference_of(_asset_of(context, outlet))):
+            yield reference
+
+
 def check_outlets(
-    outlets: Sequence[object], repository: EcrRepository, registry_id: str | None, tags: Sequence[str]
+    references: Sequence[ImageReference], repository: EcrRepository, registry_id: str | None, tags: Sequence[str]
 ) -> None:
     """Refuse an outlet that is another image than the task puts: its followers would deploy the wrong one.
 
+    :param references: what the outlets are.
     :param registry_id: the AWS account id of the registry, as far as it is known.
     :param tags: the tags that the task puts.
     :raises InvalidInputError: there is one.
     """
-    for outlet in outlets:
-        reference = reference_of(outlet) if isinstance(outlet, Asset) else None
-        if reference is None:
-            continue
+    for reference in references:
         registry = EcrRegistry.of_host(reference.registry)
         account = registry_id or (registry.account_id if registry else "")
         own = EcrRegistry(account, repository.region_name, repository.partition)
@@ -49,7 +59,8 @@ def check_outlets(
             names = ", ".join(f":{tag}" for tag in tags) or "no tag"
             raise InvalidInputError(
                 f"The outlet {reference} is not what this task puts, which is {own.host}/{repository} with {names}: "
-                "whoever follows it would get another image. Correct the outlet, or the task."
+                "whoever follows it would get another image. Correct the outlet, or the task; a task that is mapped "
+                "over tags takes an AssetAlias, or the repository's asset, without a tag."
             )
 
 
@@ -57,7 +68,7 @@ def emit_events(context: Context, task: HasOutlets, report: ImageReport, host: s
     """Have the outlets of a task tell what became of the tags that it put.
 
     An outlet about which there is nothing new is taken off the task, since Airflow sends an event for each that is
-    on it. New is what changed, and what the outlet's last event does not tell: a task that put a tag and was killed
+    on it. New is what changed, and what the outlet's last events do not tell: a task that put a tag and was killed
     before it ended finds the tag unchanged at its second try, and nobody has heard of it yet.
 
     :param host: the registry's host.
@@ -68,31 +79,47 @@ def emit_events(context: Context, task: HasOutlets, report: ImageReport, host: s
         if isinstance(outlet, AssetAlias):
             _tell_alias(context, outlet, report, host, emit_unchanged=emit_unchanged)
             kept.append(outlet)
-        elif isinstance(outlet, Asset):
-            extra = _extra(report, _tag_of(outlet, report))
-            if emit_unchanged or _is_new(outlet, extra):
-                _tell(context, outlet, extra)
-                kept.append(outlet)
-        else:
+            continue
+        asset = _asset_of(context, outlet)
+        extra = _extra(report, _tag_of(asset, report))
+        if emit_unchanged or _is_new(asset, extra):
+            _tell(context, outlet, extra, is_partitioned=bool(asset.extra.get(PARTITIONED)))
             kept.append(outlet)
     task.outlets = kept
 
 
-def _tell(context: Context, asset: Asset, extra: dict[str, Any]) -> None:
-    event = context["outlet_events"][asset]
-    event.extra = extra
-    if asset.extra.get(PARTITIONED):
+def _asset_of(context: Context, outlet: Any) -> Asset:
+    """Return the asset that an outlet is, or that it refers to by name or URI."""
+    if isinstance(outlet, Asset):
+        return outlet
+    key: Any = context["outlet_events"][outlet].key
+    return Asset(name=key.name, uri=key.uri)
+
+
+def _tell(context: Context, outlet: Any, extra: dict[str, Any], *, is_partitioned: bool) -> None:
+    event = context["outlet_events"][outlet]
+    event.extra = {**event.extra, **extra}
+    if is_partitioned:
         # The digest alone would do for different images. Of one that is released, left and released again, Airflow
         # would make one run, and in the wrong place, if it had not begun the first.
         event.add_partitions(f"{extra['imageDigest']}@{datetime.now(UTC).isoformat()}")
 
 
 def _tell_alias(context: Context, alias: AssetAlias, report: ImageReport, host: str, *, emit_unchanged: bool) -> None:
-    for tag in report["tags"]:
-        asset = EcrImageAsset(str(ImageReference(host, report["repositoryName"], tag["imageTag"])))
+    for tag in report["tags"] or (None,):
+        reference = ImageReference(host, report["repositoryName"], tag["imageTag"] if tag else None)
+        asset = _known_asset(context, reference)
         extra = _extra(report, tag)
         if emit_unchanged or _is_new(asset, extra):
             context["outlet_events"][alias].add(asset, extra=extra)
+
+
+def _known_asset(context: Context, reference: ImageReference) -> Asset:
+    """Return the asset of an image, under the name that Airflow knows it by, if it does."""
+    try:
+        return _asset_of(context, Asset.ref(uri=uri_of(reference)))
+    except AirflowRuntimeError:
+        return EcrImageAsset(str(reference))
 
 
 def _tag_of(asset: Asset, report: ImageReport) -> TagReport | None:
@@ -109,8 +136,12 @@ def _extra(report: ImageReport, tag: TagReport | None) -> dict[str, Any]:
 def _is_new(asset: Asset, extra: Mapping[str, Any]) -> bool:
     if extra["outcome"] != Outcome.UNCHANGED.value:
         return True
-    last = last_asset_event(asset)
-    return last is None or _image_in(last).get("imageDigest") != extra["imageDigest"]
+    told = [_image_in(event) for event in recent_asset_events(asset, _RECENT)]
+    of_tag = next((image for image in told if image.get("imageTag") == extra["imageTag"]), None)
+    if of_tag is not None:
+        return bool(of_tag.get("imageDigest") != extra["imageDigest"])
+    # Of an asset that others write, too, an older image must not become the newest by being told of again.
+    return not told
 
 
 # --- Reading -------------------------------------------------------------------------------------------------
@@ -132,17 +163,20 @@ def latest_image(triggering_asset_events: Mapping[Any, Sequence[Any]], asset: As
     :raises InvalidInputError: there is no such event, or several assets have some and none is named.
     """
     followed = [Asset(name=each.name, uri=each.uri) for each in triggering_asset_events if isinstance(each, Asset)]
+    names = ", ".join(each.name for each in followed) or "no asset"
     if asset is None and len(followed) == 1:
         asset = followed[0]
-    if asset is None:
-        names = ", ".join(each.name for each in followed) or "no asset"
+    if not isinstance(asset, Asset):
         raise InvalidInputError(
-            f"This run was started by events of {names}: say whose image is wanted, latest_image(…, asset)."
+            f"This run was started by events of {names}: say which asset's image is wanted, latest_image(…, asset)."
         )
-    events = [*_events_of(triggering_asset_events, asset), *filter(None, [last_asset_event(asset)])]
+    events = [*_events_of(triggering_asset_events, asset), *recent_asset_events(asset, _RECENT)]
     told = [event for event in events if "imageDigest" in _image_in(event)]
     if not told:
-        raise InvalidInputError(f"No event of {asset.name} tells of an image: nothing was released yet.")
+        raise InvalidInputError(
+            f"No event of {asset.name} tells of an image, and this run was started by events of {names}: nothing was "
+            "released yet, or the DAG follows another asset."
+        )
     return dict(_image_in(max(told, key=_told_at)))
 
 
@@ -154,12 +188,16 @@ def _events_of(events: Mapping[Any, Sequence[Any]], asset: Asset) -> Iterator[An
 
 def _told_at(event: Any) -> tuple[datetime, datetime]:
     """Return when it happened: queues are not in order, and what came through one says the time itself."""
-    time = _image_in(event).get("time")
-    return datetime.fromisoformat(time) if time else event.timestamp, event.timestamp
+    time = event.timestamp
+    with suppress(KeyError, TypeError, ValueError):  # none, or somebody's own
+        said = datetime.fromisoformat(_image_in(event)["time"])
+        time = said if said.tzinfo else said.replace(tzinfo=UTC)
+    return time, event.timestamp
 
 
 def _image_in(event: Any) -> Mapping[str, Any]:
     """Return what an event tells of an image, whether a task sent it or a trigger."""
-    extra: Mapping[str, Any] = event.extra or {}
-    payload = extra.get("payload") if extra.get("from_trigger") else extra
-    return payload if isinstance(payload, Mapping) else {}
+    extra = event.extra
+    if isinstance(extra, Mapping) and extra.get("from_trigger"):
+        extra = extra.get("payload")
+    return extra if isinstance(extra, Mapping) else {}

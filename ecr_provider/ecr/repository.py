@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NotRequired, Self, TypedDict, cast
 from ecr_provider.ecr.faults import from_failure, translated
 from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier, check_place, check_registry_id
 from ecr_provider.ecr.limits import MAX_IMAGE_IDS
-from ecr_provider.exceptions import DigestMismatchError, EcrCallError
+from ecr_provider.exceptions import DigestMismatchError, EcrCallError, RepositoryNotFoundError
 from ecr_provider.oci import Digest, ImageReference, Manifest, check_repository_name, parse_manifest
 from ecr_provider.oci.media_types import DOCKER_MANIFEST_V1, DOCKER_MANIFEST_V1_SIGNED, MANIFEST_TYPES
 
@@ -261,6 +261,22 @@ class EcrRepository:
         if detail is None:
             raise from_failure(None if details else archived, f"{self}{identifier}")
         return detail
+
+    def find_registry_id(self) -> str | None:
+        """Return the AWS account id of the registry, by DescribeRepositories; ``None``: there is no such repository.
+
+        Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html
+
+        :raises EcrCallError: a failure of the call.
+        """
+        if self.registry_id is not None:
+            return self.registry_id
+        try:
+            with translated("DescribeRepositories", str(self)):
+                answer = self.client.describe_repositories(repositoryNames=[self.repository_name])
+                return answer["repositories"][0]["registryId"]
+        except RepositoryNotFoundError:
+            return None
 
     def _of_any_status(self) -> DescribeImagesFilterTypeDef:
         # A botocore from before archived images does not know the filter.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -31,21 +31,30 @@ class Look:
     :param says: what is there now, for the one line that a look leaves in the log.
     :param report: what goes to XCom, once the wait is over.
     :param details: more lines for the log, such as a table of findings.
+    :param again_in: when it is worth to look again, in seconds, where that is known and soon.
+    :param memory: further arguments of the gate, as JSON, for another process to go on from here.
     """
 
     verdict: Verdict
     says: str
     report: Mapping[str, Any] | None = None
     details: tuple[str, ...] = ()
+    again_in: float | None = None
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def waiting(cls, says: str) -> Self:
+    def waiting(cls, says: str, *, again_in: float | None = None, memory: Mapping[str, Any] | None = None) -> Self:
         """Return a look that did not see what is waited for."""
-        return cls(Verdict.WAITING, says)
+        return cls(Verdict.WAITING, says, again_in=again_in, memory=memory or {})
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return asdict(self) | {"verdict": self.verdict.value, "details": list(self.details)}
+        """Return it as JSON: what ends a wait."""
+        return {
+            "verdict": self.verdict.value,
+            "says": self.says,
+            "report": self.report,
+            "details": list(self.details),
+        }
 
     @classmethod
     def from_json(cls, json: Mapping[str, Any]) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.indexes import index_with
@@ -19,6 +19,10 @@ from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository, ImageDetail
+
+
+#: How long a preview takes, in seconds: a guess, as AWS does not say.
+_PREVIEW_SECONDS: Final = 5.0
 
 
 def policy_ahead(policy: str, *, days: int, pushes: int) -> str:
@@ -87,18 +91,24 @@ class LifecycleGate:
     :param others: more images that have to stay, such as that of the release before.
     :param days_ahead: how many days to look ahead.
     :param pushes_ahead: how many pushes to look ahead.
+    :param started: the policy of which a preview was started already, by a look before.
     """
 
     def __init__(
-        self, image: GatedImage, others: Sequence[GatedImage] = (), *, days_ahead: int = 0, pushes_ahead: int = 0
+        self,
+        image: GatedImage,
+        others: Sequence[GatedImage] = (),
+        *,
+        days_ahead: int = 0,
+        pushes_ahead: int = 0,
+        started: str | None = None,
     ) -> None:
         self.image = image
         self.others = others
         self.days_ahead = days_ahead
         self.pushes_ahead = pushes_ahead
-        self._started: str | None = None
+        self._started = started
         self._keepers: dict[GatedImage, ImageDetail] = {}
-        self._doomed: dict[Digest, PreviewResult] = {}
 
     @classmethod
     def from_json(
@@ -108,6 +118,7 @@ class LifecycleGate:
         others: Sequence[Mapping[str, Any]] = (),
         days_ahead: int = 0,
         pushes_ahead: int = 0,
+        started: str | None = None,
     ) -> Self:
         """Parse the arguments of the sensor.
 
@@ -118,6 +129,7 @@ class LifecycleGate:
             tuple(map(GatedImage.from_json, others)),
             days_ahead=_number("days_ahead", days_ahead),
             pushes_ahead=_number("pushes_ahead", pushes_ahead),
+            started=started,
         )
 
     @cached_property
@@ -126,43 +138,36 @@ class LifecycleGate:
         return str(self.image)
 
     def look(self, repository: EcrRepository) -> Look:
-        """Look once: start the preview, or read it.
+        """Look at the images and at the policy as they are now, and at the preview of that policy, or start it.
 
-        :raises EcrCallError: ECR refused or failed a call.
+        :raises ImageNotFoundError: an image is gone.
+        :raises EcrCallError: another failure of a call.
         """
-        if self._started is None:
-            return self._start(repository)
-        preview = describe_preview(repository, [keeper.digest for keeper in self._keepers.values()])
-        if preview is None or preview.policy != self._started or preview.status not in ("IN_PROGRESS", "COMPLETE"):
-            return self._begin_again("the last one was not ours, or failed")
-        if preview.status == "IN_PROGRESS":
-            return Look.waiting("waiting for the preview of the lifecycle policy")
-        if self._prepare(repository) != self._started:
-            return self._begin_again("the policy has changed")
-        return self._decide(repository, preview)
-
-    def _begin_again(self, reason: str) -> Look:
-        self._started = None
-        return Look.waiting(f"waiting for a preview of the lifecycle policy; {reason}")
-
-    def _prepare(self, repository: EcrRepository) -> str | None:
-        """Look at the images and at the policy as they are now, and return what to preview; ``None``: nothing."""
         self._keepers = {image: _keeper(repository, image) for image in (self.image, *self.others)}
-        policy = lifecycle_policy(repository)
-        self._doomed = dict(self._certainly_doomed(policy)) if policy else {}
-        return policy_ahead(policy, days=self.days_ahead, pushes=self.pushes_ahead) if policy else None
-
-    def _start(self, repository: EcrRepository) -> Look:
-        ahead = self._prepare(repository)
         if gone := [f"{image} is {each.image_status}" for image, each in self._keepers.items() if not each.is_active]:
             return self._told(repository, Verdict.FAILED, f"cannot be pulled: {'; '.join(gone)}", ())
-        if ahead is None:
+        policy = lifecycle_policy(repository)
+        if policy is None:
             return self._told(repository, Verdict.PASSED, "stays: the repository has no lifecycle policy", ())
-        if not start_preview(repository, ahead):
-            # Even one of the same policy: what it looked at may be older than the image.
-            return Look.waiting("waiting for another preview of the lifecycle policy to end")
-        self._started = ahead
-        return Look.waiting("waiting for the preview of the lifecycle policy, which has just started")
+        ahead = policy_ahead(policy, days=self.days_ahead, pushes=self.pushes_ahead)
+        if self._started != ahead:
+            return self._start(repository, ahead)
+        preview = describe_preview(repository, [keeper.digest for keeper in self._keepers.values()])
+        if preview and preview.policy == ahead and preview.status == "COMPLETE":
+            return self._decide(repository, policy, preview)
+        if preview and preview.policy == ahead and preview.status == "IN_PROGRESS":
+            return self._waiting("waiting for the preview of the lifecycle policy")
+        return self._start(repository, ahead)  # somebody else's came in between, or ECR failed
+
+    def _start(self, repository: EcrRepository, ahead: str) -> Look:
+        # Not even another preview of the same policy would do: what it looked at may be older than the image.
+        self._started = ahead if start_preview(repository, ahead) else None
+        if self._started:
+            return self._waiting("waiting for the preview of the lifecycle policy, which has just started")
+        return self._waiting("waiting for another preview of the lifecycle policy to end")
+
+    def _waiting(self, says: str) -> Look:
+        return Look.waiting(says, again_in=_PREVIEW_SECONDS, memory={"started": self._started})
 
     def _certainly_doomed(self, policy: str) -> Iterator[tuple[Digest, PreviewResult]]:
         for keeper in self._keepers.values():
@@ -170,8 +175,8 @@ class LifecycleGate:
             if priority is not None:
                 yield keeper.digest, PreviewResult(keeper.digest, _actions(policy)[priority], priority)
 
-    def _decide(self, repository: EcrRepository, preview: Preview) -> Look:
-        fates = self._doomed | {result.digest: result for result in preview.results}
+    def _decide(self, repository: EcrRepository, policy: str, preview: Preview) -> Look:
+        fates = dict(self._certainly_doomed(policy)) | {result.digest: result for result in preview.results}
         doomed = {image: fates[keeper.digest] for image, keeper in self._keepers.items() if keeper.digest in fates}
         within = f"within {self.days_ahead} days and {self.pushes_ahead} pushes"
         if doomed:

@@ -110,7 +110,7 @@ class ScanGate:
         verdict = _overall(judgement.verdict for _, _, judgement in judged)
         says = "; ".join(f"{image.platform} {judgement.says}".strip() for image, _, judgement in judged)
         if verdict is Verdict.WAITING:
-            return Look.waiting(f"waiting for the scan; {says}")
+            return Look.waiting(f"waiting for the scan; {says}", again_in=_settled_in(judged))
         return Look(verdict, f"scan {verdict.value}: {says}", self._report(repository, verdict, judged), _table(judged))
 
     def _judge(self, repository: EcrRepository, image: PlatformImage) -> _Judged:
@@ -147,6 +147,13 @@ _NOT_STARTED: Final = (
 def _overall(verdicts: Iterable[Verdict]) -> Verdict:
     every = set(verdicts)
     return next(each for each in (Verdict.FAILED, Verdict.WAITING, Verdict.PASSED) if each in every)
+
+
+def _settled_in(judged: Sequence[_Judged]) -> float | None:
+    """Return when all is settled, in seconds, if that is all that is waited for."""
+    waits = [judgement.settles_in for _, _, judgement in judged if judgement.verdict is Verdict.WAITING]
+    known = [wait.total_seconds() for wait in waits if wait is not None]
+    return max(known) if len(known) == len(waits) else None
 
 
 def _table(judged: Sequence[_Judged]) -> tuple[str, ...]:

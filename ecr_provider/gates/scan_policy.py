@@ -52,6 +52,7 @@ class Judgement:
     :param counts: the findings that count, by severity.
     :param ignored: the names of those that the policy ignores.
     :param offending: the findings of every severity that has too many.
+    :param settles_in: how long later findings are waited for, if nothing else is.
     """
 
     verdict: Verdict
@@ -59,6 +60,7 @@ class Judgement:
     counts: Mapping[str, int] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     offending: tuple[Finding, ...] = ()
+    settles_in: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class ScanPolicy:
         left = self.settle_time - max(now - settles_from, timedelta(0))  # ECR's clock may be ahead
         if left > timedelta(0):
             says = f"{self._says(counts, ignored)}; later findings are waited for, {left.total_seconds():.0f} s more"
-            return Judgement(Verdict.WAITING, says, counts, names)
+            return Judgement(Verdict.WAITING, says, counts, names, settles_in=left)
         return Judgement(Verdict.PASSED, self._says(counts, ignored), counts, names)
 
     def _split(self, findings: Iterable[Finding], now: datetime) -> tuple[list[Finding], list[Finding]]:

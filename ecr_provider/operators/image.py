@@ -142,7 +142,7 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
             repository = self.hook.repository(self.repository_name, registry_id=self.registry_id)
             EcrRepositoryLink().persist(context, repository, self.registry_id)
             plan = plan_put(repository, request)
-            self.check_outlets(repository, plan.registry_id or self.registry_id)
+            self.check_outlets(context, repository, plan.registry_id or self.registry_id)
             link(context, repository, plan, plan.registry_id or self.registry_id)
             registry_id = carry_out(repository, plan)
         if plan.registry_id is None:

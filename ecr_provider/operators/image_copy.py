@@ -193,7 +193,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
             tags, platforms, origin = self.tags(), self.parsed("platforms", _platforms) or (), self._origin()
             target = places.enter_context(closing(self._target(patience)))
             EcrRepositoryLink().persist(context, target.repository, self.registry_id)
-            self.check_outlets(target.repository, self.registry_id)
+            self.check_outlets(context, target.repository, self.registry_id)
             source = places.enter_context(closing(self._source(origin, patience)))
             image = choose_image(source, origin.tag, origin.digest, platforms=platforms, watcher=watcher)
             self._await_replication(source, target, image, patience)
@@ -313,7 +313,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
             self.log.info("%s", log_line(context, repository, plan, move))
         report = plan.report(repository, target.registry_id)
         with failing_at_once():
-            self.check_outlets(repository, target.registry_id)  # again, as the account is known now
+            self.check_outlets(context, repository, target.registry_id)  # the account of a new repository is known now
         self.tell_outlets(context, repository, report)
         return xcom_value({**report, "copy": result.report()})
 

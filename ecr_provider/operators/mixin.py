@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ecr_provider.assets.events import check_outlets, emit_events
+from ecr_provider.assets.events import check_outlets, emit_events, images_of
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.put_plan import Guard, Outcome, PutPlan, TagMove
 from ecr_provider.exceptions import InvalidInputError
@@ -68,13 +68,15 @@ class TaggingMixin(EcrHookMixin):
         """Tell whether a blank argument has a meaning of its own: ``ABSENT`` has."""
         return name == "expected_current_digest" and value == ABSENT
 
-    def check_outlets(self, repository: EcrRepository, registry_id: str | None) -> None:
+    def check_outlets(self, context: Context, repository: EcrRepository, registry_id: str | None) -> None:
         """Refuse an outlet that is another image than the task puts.
 
         :param registry_id: the AWS account id of the registry, as far as it is known.
         :raises InvalidInputError: there is one.
+        :raises EcrCallError: the account had to be asked for, and ECR refused or failed that.
         """
-        check_outlets(self.outlets, repository, registry_id, self.tags())
+        if references := list(images_of(context, self.outlets)):
+            check_outlets(references, repository, registry_id or repository.find_registry_id(), self.tags())
 
     def tell_outlets(self, context: Context, repository: EcrRepository, report: ImageReport) -> None:
         """Have the outlets tell what became of the tags."""

@@ -70,6 +70,7 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
         self.botocore_config = botocore_config
         self.deferrable = deferrable
         self._looks = 0
+        self._memory: Mapping[str, Any] = {}
         self._is_linked = False
         self._started_at = time.time()
 
@@ -93,6 +94,7 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
                 self._is_linked = True
             look = look_at(self._gate, self._repository)
         self._looks += 1
+        self._memory = look.memory
         elapsed = time.time() - self._started_at
         self.log.info("%s", look_line(self._repository, self._gate, look, self._looks, elapsed))
         return PokeReturnValue(look.verdict is not Verdict.WAITING, self._settled(context, look))
@@ -142,7 +144,7 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
         self.defer(
             trigger=EcrGateTrigger(
                 gate=self.gate_kind,
-                arguments=self._arguments,
+                arguments={**self._arguments, **self._memory},
                 hook=self.hook_arguments(),
                 repository_name=self.repository_name,
                 registry_id=self.registry_id,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from ecr_provider.oci import Digest
 from ecr_provider.version_compat import asset_stores, shared_stream_producer
 
 if TYPE_CHECKING:
@@ -35,12 +39,14 @@ class Cursor:
     Before Airflow 3.3 there is no store, and a triggerer that starts anew starts with what it sees then.
 
     :param trigger: whose place it is.
-    :param key: by which name the assets keep it.
+    :param name: what kind of place.
+    :param watched: what is watched, as JSON: each watcher of an asset has a place of its own.
     """
 
-    def __init__(self, trigger: BaseEventTrigger, key: str) -> None:
+    def __init__(self, trigger: BaseEventTrigger, name: str, watched: Mapping[str, Any]) -> None:
         self._stores = asset_stores(trigger)
-        self._key = key
+        self._key = f"{name}:{Digest.of(json.dumps(watched, sort_keys=True).encode()).encoded[:16]}"
+        self._log = trigger.log
         self._moves: list[tuple[Observation, Any]] = []
 
     async def load(self) -> Any:
@@ -61,6 +67,10 @@ class Cursor:
         if not stored:
             return
         place = self._moves[stored[-1]][1]
-        del self._moves[: stored[-1] + 1]
-        for store in self._stores:
-            await store.aset(self._key, place)
+        try:
+            for store in self._stores:
+                await store.aset(self._key, place)
+        except AirflowRuntimeError as error:
+            self._log.warning("The place is kept later: %s", error)
+        else:
+            del self._moves[: stored[-1] + 1]

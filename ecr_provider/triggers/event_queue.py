@@ -113,10 +113,7 @@ class EcrEventQueueTrigger(BaseEventTrigger):
         return (
             "ecr_provider.triggers.event_queue.EcrEventQueueTrigger",
             {
-                "repository_name": self.repository_name,
-                "image_tag": self.image_tag,
-                "tag_pattern": self.tag_pattern,
-                "detail_type": self.detail_type,
+                **self._filters(),
                 **self._stream_arguments(),
             },
         )
@@ -132,7 +129,7 @@ class EcrEventQueueTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[ImageEvent]) -> AsyncIterator[TriggerEvent]:
         """Yield what this watcher wants, each event once."""
-        cursor = Cursor(self, _CURSOR)
+        cursor = Cursor(self, _CURSOR, {"queue_url": self.queue_url, **self._filters()})
         seen = OrderedDict.fromkeys(await cursor.load() or ())
         async for event in shared_stream:
             if self.wants(event) and event.event_id not in seen:
@@ -167,6 +164,14 @@ class EcrEventQueueTrigger(BaseEventTrigger):
             "region_name": self.region_name,
             "verify": self.verify,
             "config": self.botocore_config,
+        }
+
+    def _filters(self) -> dict[str, Any]:
+        return {
+            "repository_name": self.repository_name,
+            "image_tag": self.image_tag,
+            "tag_pattern": self.tag_pattern,
+            "detail_type": self.detail_type,
         }
 
     def _stream_arguments(self) -> dict[str, Any]:

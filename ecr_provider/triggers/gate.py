@@ -21,7 +21,7 @@ _JITTER: Final = 0.1
 
 
 class EcrGateTrigger(BaseTrigger):
-    """Look at a gate every ``poke_interval`` seconds until it says yes or no.
+    """Look at a gate every ``poke_interval`` seconds, or when it is known to have changed, until it says yes or no.
 
     It changes nothing in ECR, so that a triggerer that restarts may run it again. ECR's calls run in threads, on one
     boto3 client per connection, Region and configuration.
@@ -93,4 +93,5 @@ class EcrGateTrigger(BaseTrigger):
             self.log.info("%s", look_line(repository, gate, look, attempt, time.time() - self.started_at))
             if look.verdict is not Verdict.WAITING:
                 return look
-            await asyncio.sleep(self.poke_interval * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - no secret
+            interval = self.poke_interval if look.again_in is None else min(look.again_in, self.poke_interval)
+            await asyncio.sleep(interval * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - no secret

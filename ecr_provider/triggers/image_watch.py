@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
@@ -12,12 +13,14 @@ from typing import Any, Final
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from ecr_provider.ecr.identifiers import check_registry_id
 from ecr_provider.ecr.listing import list_images
 from ecr_provider.ecr.put_plan import Outcome
 from ecr_provider.ecr.report import found_report
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.oci import Digest, check_repository_name, check_tag
+from ecr_provider.oci.quoting import quote
 from ecr_provider.oci.selection import compiled_pattern
 from ecr_provider.triggers.cursor import Cursor, Observation, StoringProducer
 from ecr_provider.triggers.hooks import shared_hook
@@ -80,8 +83,8 @@ class EcrImageWatchTrigger(BaseEventTrigger):
         self.repository_name = check_repository_name(repository_name)
         self.image_tag = None if image_tag is None else check_tag(image_tag)
         self.tag_pattern = None if tag_pattern is None else compiled_pattern(tag_pattern).pattern
-        self.poll_interval = poll_interval
-        self.registry_id = registry_id
+        self.poll_interval = _interval(poll_interval)
+        self.registry_id = None if registry_id is None else check_registry_id(registry_id)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -105,7 +108,7 @@ class EcrImageWatchTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[_Look]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each tag that appeared or moved."""
-        cursor = Cursor(self, _CURSOR)
+        cursor = Cursor(self, _CURSOR, self._watched())
         watch = _TagWatch(self.image_tag) if self.image_tag is not None else _PatternWatch(re.compile(self._pattern))
         watch.place = await cursor.load()
         async for look in shared_stream:
@@ -142,6 +145,16 @@ class EcrImageWatchTrigger(BaseEventTrigger):
     @property
     def _pattern(self) -> str:
         return self.tag_pattern or ""
+
+    def _watched(self) -> dict[str, Any]:
+        return {
+            "image_tag": self.image_tag,
+            "tag_pattern": self.tag_pattern,
+            "repository_name": self.repository_name,
+            "registry_id": self.registry_id,
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+        }
 
     def _stream_arguments(self) -> dict[str, Any]:
         return {
@@ -243,6 +256,12 @@ class _PatternWatch:
             "imagePushedAt": at.isoformat(),
             "imageDigests": sorted({str(image.digest) for image in dated if image.image_pushed_at == at}),
         }
+
+
+def _interval(seconds: object) -> float:
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < math.inf:
+        return seconds
+    raise InvalidInputError(f"poll_interval {quote(seconds)} is not a number of seconds, more than 0.")
 
 
 def _by_push(found: tuple[ImageDetail, str]) -> tuple[float, str]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG
 from airflow_runs import dags_of, run_dag
 from local_ecr import ROOT, connection
 from registry_client import credentials_of
 
-from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import push, sample_artifact, sample_image
+from demo.local import push_builds
+from ecr_provider.assets.ecr import EcrImageAsset
+from ecr_provider.emulator import EcrEmulator, Switches
+from ecr_provider.emulator.samples import push, sample_image
+from ecr_provider.operators.image import EcrPutImageOperator
 
 EXAMPLES = sorted((ROOT / "example_dags").glob("*.py"))
 
@@ -37,29 +43,39 @@ def upstream_registry(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture
-def builds(ecr: EcrEmulator) -> None:
-    """Repositories as a team would have them: two builds, and prod on the older one."""
-    client = ecr.client()
-    for name in ("shop/web", "shop/api", "shop/worker"):
-        if name != "shop/web":
-            client.create_repository(repositoryName=name)
-        old, new = (sample_image(files={"name": f"{name} {build}".encode()}) for build in ("build-41", "build-42"))
-        for image, tag in ((old, "build-41"), (old, "prod"), (new, "build-42")):
-            push(client, name, image, tag)
-        push(client, name, sample_artifact("application/vnd.example.signature", b"signed", subject=new))
+def ecr() -> Iterator[EcrEmulator]:
+    """Repositories as a team would have them, pushed an hour ago."""
+    behind = [3600.0]
+    switches = Switches(replication_seconds=1, lifecycle_preview_seconds=1)
+    with EcrEmulator(clock=lambda: time.time() - behind[0], switches=switches) as emulator:
+        push_builds(emulator)
+        behind[0] = 0
+        yield emulator
+
+
+def put_staging() -> None:
+    """Release an image under the tag that an example follows: there is no triggerer here, to see a push."""
+    asset = EcrImageAsset("123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/web:staging")
+    with DAG("staging", schedule=None) as dag:
+        EcrPutImageOperator(
+            task_id="put", repository_name="shop/web", source_image_tag="build-42", image_tag="staging", outlets=[asset]
+        )
+    run_dag(dag)
 
 
 def test_there_are_examples() -> None:
     assert {path.stem for path in EXAMPLES} >= {"example_image", "example_image_copy", "example_release_promotion"}
 
 
-@pytest.mark.usefixtures("builds")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_runs_twice(path: Path) -> None:
-    found = dags_of(path)
+    if path.stem == "example_image_events":
+        put_staging()
+    found = sorted(dags_of(path), key=lambda dag: dag.dag_id)  # those who release before those who follow
     assert found
-    for dag in found:
-        for _ in range(2):
+    # The second time there may be nothing left to do.
+    for expected in ({"success"}, {"success", "skipped"}):
+        for dag in found:
             run = run_dag(dag)
             states = {each.task_id: str(each.state) for each in run.dag_run.get_task_instances()}
-            assert set(states.values()) == {"success"}, states
+            assert set(states.values()) <= expected, states

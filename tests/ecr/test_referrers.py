@@ -9,12 +9,12 @@ from copies import SignedImage, signed_image
 from emulator_calls import ONCE
 from local_ecr import REPOSITORY, needs, needs_archives, needs_member
 
-from ecr_provider.ecr.referrers import all_referrers, can_list_referrers, list_referrers
+from ecr_provider.ecr.referrers import all_referrers, can_list_referrers, describe_referrers, list_referrers
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_artifact, sample_image
 from ecr_provider.exceptions import AccessDeniedError, RepositoryNotFoundError, ServiceFaultError, ThrottledError
-from ecr_provider.oci import Digest, Referrer
+from ecr_provider.oci import Descriptor, Digest, Referrer
 from ecr_provider.oci.media_types import OCI_IMAGE_MANIFEST
 
 if TYPE_CHECKING:
@@ -218,3 +218,45 @@ def test_a_list_of_another_shape_is_a_fault(ecr: EcrEmulator, repository: EcrRep
     ecr.faults.corrupt("ListImageReferrers", lambda answer: answer | {"referrers": referrers})
     with pytest.raises(ServiceFaultError):
         list_referrers(repository, Digest.of(b""))
+
+
+# --- What they are ---------------------------------------------------------------------------------------------------
+
+
+@needs_lists
+def test_a_referrer_is_told_with_its_type_and_annotations(client: ECRClient, repository: EcrRepository) -> None:
+    subject = sample_image()
+    bare = sample_artifact("application/spdx+json", b"1", subject)
+    annotated = sample_artifact("application/x.sig", b"2", subject, {"made.by": "a build"})
+    push(client, REPOSITORY, subject, "v1")
+    pushed = [Digest.parse(push(client, REPOSITORY, each)) for each in (bare, annotated)]
+    assert describe_referrers(repository, Digest.parse(subject.digest)) == (
+        Descriptor(OCI_IMAGE_MANIFEST, pushed[0], len(bare.text), artifact_type="application/spdx+json"),
+        Descriptor(
+            OCI_IMAGE_MANIFEST,
+            pushed[1],
+            len(annotated.text),
+            annotations={"made.by": "a build"},
+            artifact_type="application/x.sig",
+        ),
+    )
+
+
+@needs_lists
+def test_a_referrer_that_does_not_say_what_it_is_is_told_all_the_same(
+    ecr: EcrEmulator, repository: EcrRepository
+) -> None:
+    bare = {"digest": str(Digest.of(b"")), "mediaType": OCI_IMAGE_MANIFEST, "size": 7}
+    ecr.faults.corrupt("ListImageReferrers", lambda answer: answer | {"referrers": [bare]})
+    (told,) = describe_referrers(repository, Digest.of(b"subject"))
+    assert told == Descriptor(OCI_IMAGE_MANIFEST, Digest.of(b""), 7)
+    assert told.artifact_type is None
+
+
+@needs_lists
+@pytest.mark.parametrize("member", ["digest", "mediaType", "size"])
+def test_a_referrer_that_lacks_a_part_is_a_fault(ecr: EcrEmulator, repository: EcrRepository, member: str) -> None:
+    whole = {"digest": str(Digest.of(b"")), "mediaType": OCI_IMAGE_MANIFEST, "size": 7}
+    ecr.faults.corrupt("ListImageReferrers", lambda answer: answer | {"referrers": [whole | {member: None}]})
+    with pytest.raises(ServiceFaultError):
+        describe_referrers(repository, Digest.of(b"subject"))
