@@ -114,6 +114,15 @@ class LocalAirflow:
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._call("GET", path)["value"]
 
+    def run_ids(self, dag_id: str) -> list[str]:
+        """Return the runs of a DAG, in the order in which they started."""
+        answer = self._call("GET", f"dags/{dag_id}/dagRuns?order_by=start_date&limit=100")
+        return [run["dag_run_id"] for run in answer["dag_runs"]]
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run."""
+        return str(self._call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+
     def dag_ids(self) -> set[str]:
         """Return the DAGs that Airflow knows."""
         return {each["dag_id"] for each in self._call("GET", "dags")["dags"]}

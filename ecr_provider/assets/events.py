@@ -151,7 +151,7 @@ def latest_image(triggering_asset_events: Mapping[Any, Sequence[Any]], asset: As
     """Return the newest image that an asset's events tell of, for the task that deploys it.
 
     Airflow may start one run for several events, in no order, and none for the last of them. So this looks at the
-    times, and for events that came after those that started the run. ::
+    times, and for events that came after those that started the run. A run of a partition is for its own event. ::
 
         @task
         def deploy(triggering_asset_events):
@@ -170,7 +170,9 @@ def latest_image(triggering_asset_events: Mapping[Any, Sequence[Any]], asset: As
         raise InvalidInputError(
             f"This run was started by events of {names}: say which asset's image is wanted, latest_image(…, asset)."
         )
-    events = [*_events_of(triggering_asset_events, asset), *recent_asset_events(asset, _RECENT)]
+    events = list(_events_of(triggering_asset_events, asset))
+    if not any(getattr(event, "partition_key", None) for event in events):
+        events += recent_asset_events(asset, _RECENT)
     told = [event for event in events if "imageDigest" in _image_in(event)]
     if not told:
         raise InvalidInputError(

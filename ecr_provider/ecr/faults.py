@@ -1,4 +1,4 @@
-"""ECR's errors become this package's errors: what happened, to what, under which request id, and what to do."""
+"""AWS's errors become this package's errors: what happened, to what, under which request id, and what to do."""
 
 from __future__ import annotations
 
@@ -57,14 +57,17 @@ _SLOW_DOWN = _Meaning(
 )
 _NO_ACCESS = _Meaning(
     AccessDeniedError,
-    "Check the connection's credentials and role, the IAM policy and, across accounts, the repository policy.",
+    "Check the connection's credentials and role, the IAM policy and, across accounts, the policy of the repository or "
+    "queue.",
 )
 _OUTAGE = _Meaning(
     ServiceFaultError, "The call may have been applied; the next try reads what is there before it writes."
 )
 _BAD_VALUE = _Meaning(InvalidRequestError, "Correct the value; the same call will fail again.")
 
-#: Error codes of ECR's service model and of AWS's front door.
+_NO_QUEUE = _Meaning(InvalidRequestError, "Create the queue, or correct queue_url and region_name.")
+
+#: Error codes of ECR's service model, of SQS's for the queue of events, and of AWS's front door.
 #: Source: botocore's ``ecr/2015-09-21`` model and
 #: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 _MEANINGS: Final = {
@@ -128,6 +131,9 @@ _MEANINGS: Final = {
     "Throttling": _SLOW_DOWN,
     "TooManyRequestsException": _SLOW_DOWN,
     "RequestLimitExceeded": _SLOW_DOWN,
+    "RequestThrottled": _SLOW_DOWN,  # SQS
+    "AWS.SimpleQueueService.NonExistentQueue": _NO_QUEUE,
+    "QueueDoesNotExist": _NO_QUEUE,
     "ServerException": _OUTAGE,
     "InternalFailure": _OUTAGE,
     "InternalError": _OUTAGE,
@@ -168,7 +174,7 @@ def translated(operation: str, subject: str) -> Iterator[None]:
     except (AttributeError, LookupError, TypeError, InvalidDigestError, ResponseParserError) as error:
         # botocore passes an answer that broke off, or that a proxy made up, on as an empty or foreign one.
         raise ServiceFaultError(
-            f"{operation} of {subject} got an answer that is not ECR's ({error!r}). {_OUTAGE.remedy}",
+            f"{operation} of {subject} got an answer that is not AWS's ({error!r}). {_OUTAGE.remedy}",
             operation=operation,
             code="IncompleteAnswer",
         ) from error

@@ -13,17 +13,15 @@ from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_plan import Guard
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
-from ecr_provider.exceptions import InvalidInputError
-from ecr_provider.hooks.mixin import StrictConnectionMixin
+from ecr_provider.hooks.mixin import StrictHookMixin
 from ecr_provider.oci import Digest, Manifest, check_tag
 from ecr_provider.patience import Patience
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from mypy_boto3_ecr import ECRClient
 
 
-class EcrImageHook(StrictConnectionMixin, EcrHook):
+class EcrImageHook(StrictHookMixin, EcrHook):
     """Read, put and describe the images of Amazon ECR repositories.
 
     :param aws_conn_id: the Airflow connection. ``None``: boto3's own credential chain.
@@ -32,22 +30,6 @@ class EcrImageHook(StrictConnectionMixin, EcrHook):
     :param config: botocore's ``Config``, or a dictionary of its arguments.
     :raises InvalidInputError: ``config`` has a key that botocore does not know.
     """
-
-    def __init__(
-        self,
-        aws_conn_id: str | None = EcrHook.default_conn_name,
-        *,
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        config: Config | dict[str, Any] | None = None,
-    ) -> None:
-        arguments = {"aws_conn_id": aws_conn_id, "region_name": region_name, "verify": verify, "config": config}
-        try:
-            super().__init__(**arguments)  # type: ignore[no-untyped-call]  # Airflow's own is untyped
-        except TypeError as error:
-            raise InvalidInputError(
-                f"botocore_config: {error}. Its keys are the arguments of botocore's Config."
-            ) from error
 
     @cached_property
     def client(self) -> ECRClient:

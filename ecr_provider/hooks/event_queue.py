@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 
 from ecr_provider.ecr.faults import translated
-from ecr_provider.exceptions import EcrProviderError
-from ecr_provider.hooks.mixin import StrictConnectionMixin
+from ecr_provider.exceptions import EcrCallError, EcrProviderError
+from ecr_provider.hooks.mixin import StrictHookMixin
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -36,13 +36,14 @@ class Message(NamedTuple):
     body: str
 
 
-class EcrEventQueueHook(StrictConnectionMixin, SqsHook):
+class EcrEventQueueHook(StrictHookMixin, SqsHook):
     """Receive and delete the messages of a queue.
 
     :param aws_conn_id: the Airflow connection. ``None``: boto3's own credential chain.
     :param region_name: the AWS Region of the queue; by default that of the connection.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle.
     :param config: botocore's ``Config``, or a dictionary of its arguments.
+    :raises InvalidInputError: ``config`` has a key that botocore does not know.
     """
 
     @cached_property
@@ -85,17 +86,30 @@ class EcrEventQueueHook(StrictConnectionMixin, SqsHook):
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html
 
+        :raises EcrCallError: the last call that failed, after all were made.
         :raises EcrProviderError: one of them was not deleted; it will come again.
         """
+        refused: list[str] = []
+        failure: EcrCallError | None = None
         for start in range(0, len(messages), MAX_MESSAGES):
-            batch = messages[start : start + MAX_MESSAGES]
-            entries: list[Any] = [
-                {"Id": str(number), "ReceiptHandle": message.receipt_handle} for number, message in enumerate(batch)
-            ]
-            with translated("DeleteMessageBatch", queue_url):
-                failed = self.client.delete_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
-            if failed:
-                reasons = ", ".join(sorted({each["Code"] for each in failed}))
-                raise EcrProviderError(
-                    f"{len(failed)} messages of {queue_url} were not deleted ({reasons}); they will come again."
-                )
+            try:
+                refused += self._delete_batch(queue_url, messages[start : start + MAX_MESSAGES])
+            except EcrCallError as error:
+                failure = error
+        if failure:
+            raise failure
+        if refused:
+            count, codes = len(refused), ", ".join(sorted(set(refused)))
+            what = "1 message" if count == 1 else f"{count} messages"
+            raise EcrProviderError(
+                f"{what} of {queue_url} {'was' if count == 1 else 'were'} not deleted ({codes}), and will come again."
+            )
+
+    def _delete_batch(self, queue_url: str, messages: Sequence[Message]) -> list[str]:
+        """Return the codes of those that were not deleted."""
+        entries: list[Any] = [
+            {"Id": str(number), "ReceiptHandle": message.receipt_handle} for number, message in enumerate(messages)
+        ]
+        with translated("DeleteMessageBatch", queue_url):
+            answer = self.client.delete_message_batch(QueueUrl=queue_url, Entries=entries)
+            return [each["Code"] for each in answer.get("Failed", ())]

@@ -12,6 +12,7 @@ from ecr_provider.version_compat import AirflowFailException, AirflowNotFoundExc
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+    from botocore.config import Config
 
     from ecr_provider.hooks.ecr import EcrImageHook
 
@@ -91,14 +92,30 @@ class EcrHookMixin:
         }
 
 
-class StrictConnectionMixin:
-    """Have a hook of the amazon provider refuse a connection that does not exist.
+class StrictHookMixin:
+    """Have a hook of the amazon provider refuse what it would make do with.
 
-    Only ``aws_default`` falls back to boto3's own credential chain, as it does everywhere in the amazon provider: any
-    other name was meant to choose an account.
+    Of the connections that do not exist, only ``aws_default`` falls back to boto3's own credential chain, as it does
+    everywhere in the amazon provider: any other name was meant to choose an account.
     """
 
     default_conn_name: str
+
+    def __init__(
+        self,
+        aws_conn_id: str | None = "aws_default",
+        *,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        config: Config | dict[str, Any] | None = None,
+    ) -> None:
+        arguments = {"aws_conn_id": aws_conn_id, "region_name": region_name, "verify": verify, "config": config}
+        try:
+            super().__init__(**arguments)
+        except TypeError as error:
+            raise InvalidInputError(
+                f"botocore_config: {error}. Its keys are the arguments of botocore's Config."
+            ) from error
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:

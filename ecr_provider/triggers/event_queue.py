@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from ecr_provider.ecr.identifiers import EcrRegistry
+from ecr_provider.ecr.events import IMAGE_ACTION, ImageEvent
 from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.hooks.event_queue import EcrEventQueueHook, Message
-from ecr_provider.oci import Digest, ImageReference, check_repository_name, check_tag
+from ecr_provider.oci import check_repository_name, check_tag
 from ecr_provider.oci.selection import compiled_pattern
 from ecr_provider.triggers.cursor import Cursor, Observation, StoringProducer
 from ecr_provider.version_compat import HAS_STORED_EVENTS
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from airflow.triggers.shared_stream import AdvanceItem
 
 _T = TypeVar("_T")
-
-#: EventBridge's name of a push, a deletion, and a move to the archive and back.
-IMAGE_ACTION: Final = "ECR Image Action"
 
 _CURSOR: Final = "ecr_event_queue"
 #: How long to wait before the first message, in seconds: all who follow a queue start together with a triggerer, and a
@@ -56,7 +52,7 @@ class EcrEventQueueTrigger(BaseEventTrigger):
     An EventBridge rule on the source ``aws.ecr``, without an input transformer, sends to the queue. All watchers of a
     queue share one loop. A message is deleted once the events that were made of it are in Airflow's database; one that
     comes twice starts one run. A message that is none of ECR's events is logged and stays: give the queue a dead-letter
-    queue, which takes it after some tries. A message that no watcher wants is deleted, so that a queue is for one
+    queue, which takes it after some tries. One that no watcher wants is deleted, so that a queue is for one
     Airflow; and of several triggerers each has its own loop, so that there a queue is for one watcher.
 
     An event's payload names the image as :class:`~ecr_provider.ecr.report.ImageReport` does, with EventBridge's
@@ -127,31 +123,31 @@ class EcrEventQueueTrigger(BaseEventTrigger):
         """Make that loop."""
         return _Queue(cls(**kwargs))
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[ImageEvent]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[_Received]) -> AsyncIterator[TriggerEvent]:
         """Yield what this watcher wants, each event once."""
         cursor = Cursor(self, _CURSOR, {"queue_url": self.queue_url, **self._filters()})
         seen = OrderedDict.fromkeys(await cursor.load() or ())
-        async for event in shared_stream:
-            if self.wants(event) and event.event_id not in seen:
+        async for received in shared_stream:
+            event = received.event
+            if event is not None and self.wants(event) and event.event_id not in seen:
                 seen[event.event_id] = None
                 while len(seen) > _REMEMBERED:
                     seen.popitem(last=False)
                 yield TriggerEvent(event.payload())
-                cursor.move(list(seen)[-_KEPT:], event)
+                cursor.move(list(seen)[-_KEPT:], received)
             await cursor.keep()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the events from a loop of its own, and delete nothing; Airflow uses the shared one."""
         received = _Queue(self).open_stream()
-        async for event in self.filter_shared_stream(event async for event, _ in received):
+        async for event in self.filter_shared_stream(each async for each, _ in received):
             yield event
 
     def wants(self, event: ImageEvent) -> bool:
         """Tell whether an event is one that this watcher follows."""
-        is_push = event.detail.get("action-type") == "PUSH" and event.detail.get("result") == "SUCCESS"
         return (
             event.detail_type == self.detail_type
-            and (is_push or self.detail_type != IMAGE_ACTION)
+            and (event.is_push or self.detail_type != IMAGE_ACTION)
             and self.repository_name in (None, event.image.repository)
             and (self.image_tag is None or self.image_tag in event.tags)
             and (self.tag_pattern is None or any(re.fullmatch(self.tag_pattern, tag) for tag in event.tags))
@@ -185,68 +181,11 @@ class EcrEventQueueTrigger(BaseEventTrigger):
 
 
 @dataclass(eq=False)
-class ImageEvent(Observation):
-    """An event of Amazon ECR that names an image.
+class _Received(Observation):
+    """A message, if one came, and the event in it, if it is about an image."""
 
-    :param image: pinned by its digest.
-    :param tags: the tags that the event names.
-    :param detail: EventBridge's ``detail``, as it came.
-    :param message: what it came in.
-    """
-
-    event_id: str
-    detail_type: str
-    time: str
-    account: str
-    image: ImageReference
-    tags: tuple[str, ...]
-    detail: Mapping[str, Any]
-    message: Message
-
-    @classmethod
-    def parse(cls, message: Message, partition: str) -> Self:
-        """Read a message.
-
-        Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
-
-        :param partition: the AWS partition of the queue.
-        :raises InvalidInputError: it is no event of ECR about an image.
-        """
-        try:
-            event = json.loads(message.body)
-            detail = event["detail"]
-            tags = [detail["image-tag"]] if detail.get("image-tag") else detail.get("image-tags") or []
-            host = EcrRegistry(event["account"], event["region"], partition).host
-            return cls(
-                event_id=str(event["id"]),
-                detail_type=str(event["detail-type"]),
-                time=str(event["time"]),
-                account=event["account"],
-                image=ImageReference(
-                    host, check_repository_name(detail["repository-name"]), digest=Digest.parse(detail["image-digest"])
-                ),
-                tags=tuple(map(check_tag, tags)),
-                detail=detail,
-                message=message,
-            )
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise InvalidInputError(
-                f"it is no event of ECR about an image, as EventBridge sends it ({error!r})"
-            ) from error
-
-    def payload(self) -> dict[str, Any]:
-        """Return what the event tells, as JSON."""
-        return {
-            "imageDigest": str(self.image.digest),
-            "imageTag": next(iter(self.tags), None),
-            "imageTags": list(self.tags),
-            "registryId": self.account,
-            "repositoryName": self.image.repository,
-            "imageUri": str(self.image),
-            "time": self.time,
-            "detail-type": self.detail_type,
-            "detail": dict(self.detail),
-        }
+    message: Message | None = None
+    event: ImageEvent | None = None
 
 
 class _Queue(StoringProducer):
@@ -255,13 +194,14 @@ class _Queue(StoringProducer):
     def __init__(self, trigger: EcrEventQueueTrigger) -> None:
         self._trigger, self._url, self._log = trigger, trigger.queue_url, trigger.log
         self._hook: EcrEventQueueHook | None = None
-        # A thread of its own: it waits most of the time, and Airflow's are for those who work.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ecr-event-queue")
+        # Threads of its own: one waits for messages most of the time, and Airflow's are for those who work.
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ecr-event-queue")
 
-    async def open_stream(self) -> AsyncIterator[tuple[ImageEvent, ImageEvent]]:
-        """Receive for ever, and yield each event, also as what is deleted once it is stored.
+    async def open_stream(self) -> AsyncIterator[tuple[_Received, _Received]]:
+        """Receive for ever, and yield each message, also as what is deleted once its event is stored.
 
-        What SQS refuses is logged and tried again: whoever gave up would miss what comes.
+        What SQS refuses is logged and tried again: whoever gave up would miss what comes. After each call something is
+        yielded, so that watchers get to keep their place.
         """
         await asyncio.sleep(_JOINING)
         while True:
@@ -272,18 +212,21 @@ class _Queue(StoringProducer):
                 self._log.error("Receiving from %s: %s", self._url, error)
                 await asyncio.sleep(_AFTER_A_FAILURE)
                 continue
-            for message in messages:
-                try:
-                    event = ImageEvent.parse(message, hook.client.meta.partition)
-                except InvalidInputError as error:
-                    self._log.warning("Message %s of %s stays there: %s", message.message_id, self._url, error)
-                else:
-                    yield event, event
+            for received in (*self._read(messages, hook.client.meta.partition), _Received()):
+                yield received, received
+
+    def _read(self, messages: Sequence[Message], partition: str) -> Iterator[_Received]:
+        for message in messages:
+            try:
+                yield _Received(message, ImageEvent.parse(message.body, partition))
+            except InvalidInputError as error:
+                self._log.warning("Message %s of %s stays there: %s", message.message_id, self._url, error)
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Delete the messages whose events are stored; the others come again."""
         await super().advance(batch)
-        stored = [item.broker_payload.message for item in batch if item.outcome.is_clean]
+        clean = [item.broker_payload.message for item in batch if item.outcome.is_clean]
+        stored = [message for message in clean if message is not None]
         try:
             if stored and self._hook:
                 await self._in_thread(self._hook.delete, self._url, stored)
@@ -291,8 +234,8 @@ class _Queue(StoringProducer):
             self._log.warning("%s", error)
 
     async def aclose(self) -> None:
-        """Let the thread end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _connected(self) -> EcrEventQueueHook:
         if self._hook is None:
@@ -308,4 +251,4 @@ class _Queue(StoringProducer):
         return self._hook
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

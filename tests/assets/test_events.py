@@ -92,7 +92,6 @@ def known_to_airflow(of: Asset) -> None:
 
 
 def why(capfd: Log) -> str:
-    """What the task's log says, on one line."""
     out, err = capfd.readouterr()
     return " ".join((out + err).split())
 
@@ -284,16 +283,12 @@ def test_an_outlet_that_is_another_image_fails_before_anything_is_put(
     assert [rows(outlet) for outlet in outlets] == [[], []]
 
 
-@pytest.mark.parametrize(
-    ("host", "arguments"),
-    [(OTHER_ACCOUNT, {}), (HOST, {"image_tag": None})],
-    ids=["another account, which nothing has told yet", "a tag, where none is put"],
-)
+@pytest.mark.parametrize(("host", "tag"), [(OTHER_ACCOUNT, "prod"), (HOST, None)], ids=["account", "no tag"])
 def test_so_it_does_for_a_manifest_that_is_new(
-    ecr: EcrEmulator, shop: str, push: Push, host: str, arguments: dict[str, Any]
+    ecr: EcrEmulator, shop: str, push: Push, host: str, tag: str | None
 ) -> None:
-    new = {"image_manifest": push("new", "build-42").text}
-    assert release(shop, EcrImageAsset(f"{host}/{shop}:prod"), **new | arguments).state("put") == "failed"
+    outlet, new = EcrImageAsset(f"{host}/{shop}:prod"), push("new", "build-42").text
+    assert release(shop, outlet, image_manifest=new, image_tag=tag).state("put") == "failed"
     assert "PutImage" not in ecr.calls
 
 
@@ -312,7 +307,6 @@ def image(digit: str, **more: Any) -> dict[str, Any]:
 
 
 def record(of: Asset, extra: dict[str, Any], minute: float = 0, *aliases: str) -> int:
-    """Store an event as Airflow does, and return its id."""
     airflow_runs._prepare_database()
     with create_session() as session:
         stored = session.query(AssetModel).filter_by(name=of.name, uri=of.uri).one_or_none()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from full_airflow import SETTINGS, free_port, wait_for
 
 from demo.airflow import LocalAirflow
 from demo.local import airflow_settings, push_builds
@@ -16,16 +15,6 @@ from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
 
 DAG = "example_release_promotion"
-
-#: A triggerer that was killed is given up after so many seconds, instead of Airflow's 30.
-SETTINGS = {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6", "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -39,13 +28,6 @@ def builds() -> Iterator[EcrEmulator]:
 def airflow(builds: EcrEmulator, tmp_path: Path) -> Iterator[LocalAirflow]:
     with LocalAirflow(tmp_path, airflow_settings(tmp_path, builds) | SETTINGS, free_port()) as running:
         yield running
-
-
-def wait_for(airflow: LocalAirflow, what: str, holds: Callable[[], object], patience: float = 90) -> None:
-    deadline = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} took too long:\n{airflow.logs()}"
-        time.sleep(0.5)
 
 
 def test_a_wait_survives_the_triggerer_and_ends_in_a_deploy_of_exactly_that_image(

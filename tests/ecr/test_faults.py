@@ -118,7 +118,7 @@ def test_real_answers_are_translated(
 
 def test_a_truncated_answer_is_a_fault(ecr: EcrEmulator, repository: EcrRepository) -> None:
     ecr.faults.corrupt("BatchGetImage", lambda _: {})
-    with pytest.raises(ServiceFaultError, match="not ECR's"):
+    with pytest.raises(ServiceFaultError, match="not AWS's"):
         repository.get_image(ImageIdentifier(tag="prod"))
 
 

@@ -53,8 +53,8 @@ async def soon(done: Callable[[], object], seconds: float = 10) -> None:
 class Store:
     """What Airflow keeps with an asset, as JSON, across restarts."""
 
-    def __init__(self, **kept: Any) -> None:
-        self.kept = {key: json.dumps(value) for key, value in kept.items()}
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
         self.failures: list[Exception] = []
 
     async def aget(self, key: str, default: Any = None) -> Any:
@@ -81,14 +81,19 @@ class Stores:
 
 
 class Watcher:
-    """A trigger that runs, what it told, and how it failed."""
+    """A trigger that runs, what it told, and how it failed.
+
+    :param stores: whether Airflow's database takes its events.
+    """
 
     task: asyncio.Task[None]
 
-    def __init__(self, trigger: BaseEventTrigger) -> None:
+    def __init__(self, trigger: BaseEventTrigger, *, stores: bool) -> None:
         self.trigger = trigger
+        self.stores = stores
         self.key = trigger.shared_stream_key()
         self.payloads: list[Any] = []
+        self.not_stored: list[int] = []
 
     @property
     def error(self) -> BaseException | None:
@@ -113,7 +118,6 @@ class Triggerer:
         self.stores = stores
         self.watchers: list[Watcher] = []
         self._encode = _new_encoder().encode
-        self._not_stored: list[int] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,7 +130,7 @@ class Triggerer:
         _, arguments = trigger.serialize()
         made = type(trigger)(**json.loads(json.dumps(arguments)))
         made.asset_state_store = cast("Any", Stores(*stores)) if stores else None
-        watcher = Watcher(made)
+        watcher = Watcher(made, stores=self.stores)
         watcher.task = asyncio.create_task(self._run(len(self.watchers), watcher))
         self.watchers.append(watcher)
         return watcher
@@ -134,8 +138,13 @@ class Triggerer:
     def store(self) -> None:
         """Store the events so far, and those to come."""
         self.stores = True
-        stored, self._not_stored = self._not_stored, []
-        self.streams.confirm_persisted(stored)
+        for watcher in self.watchers:
+            watcher.stores = True
+            self._confirm(watcher)
+
+    def _confirm(self, watcher: Watcher) -> None:
+        self.streams.confirm_persisted(watcher.not_stored)
+        watcher.not_stored.clear()
 
     async def stop(self) -> None:
         """Stop as a triggerer does that is told to."""
@@ -151,9 +160,9 @@ class Triggerer:
                 self._encode(event.model_dump())  # what cannot be encoded ends Airflow's triggerer
                 sequence = self.streams.bind_pending_event(trigger_id=number, key=watcher.key)
                 watcher.payloads.append(event.payload)
-                self._not_stored += [] if sequence is None else [sequence]
-                if self.stores:
-                    asyncio.get_running_loop().call_soon(self.store)
+                watcher.not_stored += [] if sequence is None else [sequence]
+                if watcher.stores:
+                    asyncio.get_running_loop().call_soon(self._confirm, watcher)
         finally:
             await self.streams.unsubscribe(number, watcher.key)
             await watcher.trigger.cleanup()
@@ -205,10 +214,10 @@ def put(ecr: EcrEmulator, image: SampleImage, tag: str = "prod") -> None:
 pytestmark = needs_stored_events
 
 
-def cursor_of(*stores: Store) -> Cursor:
+def cursor_of(*stores: Store, **watched: Any) -> Cursor:
     trigger = watch()
     trigger.asset_state_store = cast("Any", Stores(*stores)) if stores else None
-    return Cursor(trigger, "key")
+    return Cursor(trigger, "place", watched)
 
 
 def observed(*, is_stored: bool = True) -> Observation:
@@ -217,28 +226,41 @@ def observed(*, is_stored: bool = True) -> Observation:
     return observation
 
 
-@in_a_loop
-async def test_an_empty_place_is_a_place_and_none_is_none() -> None:
-    assert await cursor_of(Store()).load() is None
-    assert await cursor_of(Store(), Store(key={})).load() == {}
-
-
-@in_a_loop
-async def test_an_asset_that_is_new_takes_the_place_of_the_others() -> None:
-    new, old = Store(), Store(key=7)
-    cursor = cursor_of(new, old)
-    assert await cursor.load() == 7
-    cursor.move(8, observed())
+async def keep(place: Any, *stores: Store, **watched: Any) -> None:
+    cursor = cursor_of(*stores, **watched)
+    cursor.move(place, observed())
     await cursor.keep()
-    assert new.kept == old.kept == {"key": "8"}
+
+
+@pytest.mark.parametrize("place", [{}, [], 7, {"at": [1, None]}])
+@in_a_loop
+async def test_a_place_is_what_was_kept_and_none_is_none(place: Any) -> None:
+    assert await cursor_of(Store()).load() is None
+    store = Store()
+    await keep(place, store)
+    assert await cursor_of(store).load() == await cursor_of(Store(), store).load() == place
+
+
+@in_a_loop
+async def test_all_assets_keep_the_place() -> None:
+    stores = [Store(), Store()]
+    await keep(8, *stores)
+    assert [list(store.kept.values()) for store in stores] == [["8"], ["8"]]
+
+
+@in_a_loop
+async def test_who_watches_something_else_has_another_place_and_a_name_that_fits() -> None:
+    store = Store()
+    await keep(1, store, tag="a" * 128, repository="b" * 256)
+    await keep(2, store, tag="a" * 127, repository="b" * 256)
+    assert await cursor_of(store, repository="b" * 256, tag="a" * 128).load() == 1
+    assert all(len(key) < 250 and key.isascii() and "/" not in key for key in store.kept)
 
 
 @in_a_loop
 async def test_without_a_store_nothing_is_kept() -> None:
-    cursor = cursor_of()
-    cursor.move(1, observed())
-    await cursor.keep()
-    assert await cursor.load() is None
+    await keep(1)
+    assert await cursor_of().load() is None
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=4), max_size=6), st.integers(0, 24))
@@ -254,7 +276,7 @@ async def test_the_place_is_that_of_the_last_observation_that_is_stored(rounds: 
             places[later].is_stored = True
         await cursor.keep()
         last = max((number for number, place in enumerate(places, 1) if place.is_stored), default=None)
-        assert store.kept.get("key") == (None if last is None else str(last))
+        assert list(store.kept.values()) == ([] if last is None else [str(last)])
         assert len(cursor._moves) == len(places) - (last or 0)
 
 

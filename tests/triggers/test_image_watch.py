@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import strategies  # noqa: F401 - its settings
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow.triggers.base import BaseEventTrigger
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,6 +214,9 @@ def test_ten_thousand_tags_are_looked_at_in_no_time(one: Any, told: int) -> None
 # --- One loop --------------------------------------------------------------------------------------------------
 
 
+GONE = AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 503}))
+
+
 @in_a_loop
 async def test_all_watchers_of_a_repository_make_one_loop(ecr: EcrEmulator) -> None:
     async with Triggerer() as triggerer:
@@ -273,7 +278,7 @@ async def test_who_leaves_takes_nobody_along(ecr: EcrEmulator, build: Build) -> 
 @in_a_loop
 async def test_who_fails_takes_nobody_along(build: Build) -> None:
     store = Store()
-    store.failures = [RuntimeError("the API server is gone")]
+    store.failures = [GONE]
     async with Triggerer() as triggerer:
         failing, other = triggerer.start(watch(), store), triggerer.start(watch(), Store())
         await soon(lambda: failing.error)
@@ -287,7 +292,7 @@ async def test_a_place_that_cannot_be_kept_is_kept_later(ecr: EcrEmulator, build
     async with Triggerer() as triggerer:
         watcher = triggerer.start(watch(), store)
         await looked(ecr, watcher)
-        store.failures = [RuntimeError("the API server is gone")] * 2
+        store.failures = [GONE] * 2
         image = build("first", "prod")
         await looked(ecr, watcher)
         await soon(lambda: image.digest in str(store.kept))
