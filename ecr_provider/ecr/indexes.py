@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecr_provider.ecr.faults import translated
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.ecr.limits import MAX_IMAGE_IDS, MAX_IMAGES_A_PAGE
+from ecr_provider.ecr.limits import MAX_IMAGE_IDS
+from ecr_provider.ecr.listing import list_images
 from ecr_provider.ecr.repository import Image, ImageDetail
 from ecr_provider.exceptions import InvalidManifestError
 from ecr_provider.oci import Digest, ImageIndex
@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository
 
 
-def index_with(repository: EcrRepository, digest: Digest) -> ImageDetail | None:
-    """Find an image index that lists an image, among the newest hundred of the first thousand images.
+def index_with(repository: EcrRepository, digest: Digest, *, most: int | None = MAX_IMAGE_IDS) -> ImageDetail | None:
+    """Find an image index that lists an image, among the newest hundred, or all.
 
-    Two calls, DescribeImages and BatchGetImage: enough for a warning, and no proof that there is none.
+    One DescribeImages for each thousand images, and one BatchGetImage for each hundred indexes, which counts as a pull
+    of them.
 
     :param repository: where to look.
     :param digest: the image.
+    :param most: how many indexes to read, the newest first; ``None``: all.
     :raises EcrCallError: a call failed.
     """
-    indexes = {detail.digest: detail for detail in _newest_indexes(repository)}
+    details = [detail for detail in list_images(repository) if is_image_index(detail.media_type or "")]
+    details.sort(key=lambda detail: detail.image_pushed_at.timestamp() if detail.image_pushed_at else 0.0, reverse=True)
+    indexes = {detail.digest: detail for detail in details[:most]}
     for found in repository.read(map(ImageIdentifier, indexes)).values():
         if isinstance(found, Image) and digest in _listed_in(found):
             return indexes[found.digest]
@@ -38,12 +42,3 @@ def _listed_in(image: Image) -> list[Digest]:
     except InvalidManifestError:  # another one's fault
         return []
     return [child.digest for child in manifest.manifests] if isinstance(manifest, ImageIndex) else []
-
-
-def _newest_indexes(repository: EcrRepository) -> list[ImageDetail]:
-    with translated("DescribeImages", str(repository)):
-        answer = repository.client.describe_images(maxResults=MAX_IMAGES_A_PAGE, **repository.address)
-        details = [ImageDetail.from_api(each) for each in answer["imageDetails"]]
-    found = [detail for detail in details if is_image_index(detail.media_type or "")]
-    found.sort(key=lambda detail: detail.image_pushed_at.timestamp() if detail.image_pushed_at else 0.0, reverse=True)
-    return found[:MAX_IMAGE_IDS]

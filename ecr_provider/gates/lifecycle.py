@@ -91,7 +91,7 @@ class LifecycleGate:
     :param others: more images that have to stay, such as that of the release before.
     :param days_ahead: how many days to look ahead.
     :param pushes_ahead: how many pushes to look ahead.
-    :param started: the policy of which a preview was started already, by a look before.
+    :param started: what a preview was started of already, by a look before.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class LifecycleGate:
         if policy is None:
             return self._told(repository, Verdict.PASSED, "stays: the repository has no lifecycle policy", ())
         ahead = policy_ahead(policy, days=self.days_ahead, pushes=self.pushes_ahead)
-        if self._started != ahead:
+        if self._started != self._scene(ahead):
             return self._start(repository, ahead)
         preview = describe_preview(repository, [keeper.digest for keeper in self._keepers.values()])
         if preview and preview.policy == ahead and preview.status == "COMPLETE":
@@ -161,10 +161,15 @@ class LifecycleGate:
 
     def _start(self, repository: EcrRepository, ahead: str) -> Look:
         # Not even another preview of the same policy would do: what it looked at may be older than the image.
-        self._started = ahead if start_preview(repository, ahead) else None
+        self._started = self._scene(ahead) if start_preview(repository, ahead) else None
         if self._started:
             return self._waiting("waiting for the preview of the lifecycle policy, which has just started")
         return self._waiting("waiting for another preview of the lifecycle policy to end")
+
+    def _scene(self, ahead: str) -> str:
+        """Write down what a preview depends on: of another scene, it tells nothing."""
+        tags = sorted([str(keeper.digest), *sorted(keeper.tags)] for keeper in self._keepers.values())
+        return str(Digest.of(json.dumps([ahead, tags]).encode()))
 
     def _waiting(self, says: str) -> Look:
         return Look.waiting(says, again_in=_PREVIEW_SECONDS, memory={"started": self._started})
@@ -178,7 +183,7 @@ class LifecycleGate:
     def _decide(self, repository: EcrRepository, policy: str, preview: Preview) -> Look:
         fates = dict(self._certainly_doomed(policy)) | {result.digest: result for result in preview.results}
         doomed = {image: fates[keeper.digest] for image, keeper in self._keepers.items() if keeper.digest in fates}
-        within = f"within {self.days_ahead} days and {self.pushes_ahead} pushes"
+        within = f"within {_amount(self.days_ahead, 'day')} and {_amount(self.pushes_ahead, 'push', 'es')}"
         if doomed:
             fate = "; ".join(f"{image} {_fate(result)}" for image, result in doomed.items())
             says = f"will not stay {within}: {fate}. Keep it by a tag that no rule is about, or by an earlier rule"
@@ -200,15 +205,21 @@ class LifecycleGate:
 def _keeper(repository: EcrRepository, image: GatedImage) -> ImageDetail:
     """Describe the image or, of a part of an index, the index: the part stays as long as that does, and no longer."""
     detail = repository.describe_image(ImageIdentifier(image.digest))
-    # Looking for it counts as a pull of the indexes that are read, so that it is not done for what is hardly a part.
-    is_part = not detail.tags and not is_image_index(detail.media_type or "")
-    return (index_with(repository, image.digest) if is_part else None) or detail
+    # Looking for it counts as a pull of all indexes, so that it is not done for what is hardly a part.
+    may_be_part = not detail.tags and not is_image_index(detail.media_type or "")
+    while may_be_part and (index := index_with(repository, detail.digest, most=None)):
+        detail, may_be_part = index, not index.tags  # an index may be a part of another one
+    return detail
 
 
 def _number(name: str, given: object) -> int:
     if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return given
     raise InvalidInputError(f"{name} {quote(given)} is not a number, 0 or more.")
+
+
+def _amount(number: int, unit: str, plural: str = "s") -> str:
+    return f"{number} {unit}{'' if number == 1 else plural}"
 
 
 def _fate(result: PreviewResult) -> str:

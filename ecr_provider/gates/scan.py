@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, reduce
 from operator import or_
@@ -14,10 +15,10 @@ from ecr_provider.exceptions import EcrCallError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.gates.platforms import PlatformImage, images_of
 from ecr_provider.gates.scan_policy import Judgement, ScanPolicy, worst_first
+from ecr_provider.oci import Digest
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository
-    from ecr_provider.oci import Digest
 
 _MOST_ROWS: Final = 100
 """Findings in the table of a failed gate; an image can have thousands."""
@@ -31,6 +32,14 @@ class _Seen(NamedTuple):
     status: str
     has_findings: bool
     settles_from: datetime
+
+    def to_json(self) -> list[Any]:
+        return [self.status, self.has_findings, self.settles_from.isoformat()]
+
+    @classmethod
+    def from_json(cls, json: Sequence[Any]) -> Self:
+        status, has_findings, settles_from = json
+        return cls(status, has_findings, datetime.fromisoformat(settles_from))
 
     @classmethod
     def after(cls, before: Self | None, scan: Scan, now: datetime) -> Self:
@@ -49,21 +58,39 @@ class ScanGate:
 
     :param image: the image, or image index.
     :param policy: what its scans may say.
+    :param start_scan: start what scans are missing, or failed, at the first look.
+    :param seen: what was seen by looks before, by digest.
     """
 
-    def __init__(self, image: GatedImage, policy: ScanPolicy) -> None:
+    def __init__(
+        self,
+        image: GatedImage,
+        policy: ScanPolicy,
+        *,
+        start_scan: bool = False,
+        seen: Mapping[Digest, _Seen] | None = None,
+    ) -> None:
         self.image = image
         self.policy = policy
-        self._seen: dict[Digest, _Seen] = {}
+        self._starts = start_scan
+        self._seen: dict[Digest, _Seen] = dict(seen or {})
         self._images: tuple[PlatformImage, ...] | None = None
 
     @classmethod
-    def from_json(cls, *, image: Mapping[str, Any], **policy: Any) -> Self:
+    def from_json(
+        cls,
+        *,
+        image: Mapping[str, Any],
+        start_scan: bool = False,
+        seen: Mapping[str, Sequence[Any]] | None = None,
+        **policy: Any,
+    ) -> Self:
         """Parse the arguments of the sensor.
 
         :raises InvalidInputError: an argument is none of what it should be.
         """
-        return cls(GatedImage.from_json(image), ScanPolicy.from_json(**policy))
+        before = {Digest.parse(digest): _Seen.from_json(each) for digest, each in (seen or {}).items()}
+        return cls(GatedImage.from_json(image), ScanPolicy.from_json(**policy), start_scan=start_scan, seen=before)
 
     @cached_property
     def target(self) -> str:
@@ -79,24 +106,6 @@ class ScanGate:
             self._images = images_of(repository, self.image)
         return self._images
 
-    def start(self, repository: EcrRepository) -> Iterator[str]:
-        """Start the scans that are missing, or failed, and yield what became of each.
-
-        A scan that ECR does not start, because of its quotas or because Amazon Inspector scans by itself, is no
-        failure: what counts is what the look finds.
-
-        :raises EcrCallError: ECR did not answer, or the image is not there.
-        """
-        for image in self.images(repository):
-            if describe_scan(repository, image.digest).status not in (SCAN_NOT_FOUND, "FAILED"):
-                continue
-            try:
-                yield f"{image}: scan started, {start_scan(repository, image.digest)}"
-            except EcrCallError as error:
-                if error.code not in _NOT_STARTED:
-                    raise
-                yield f"{image}: no scan started: {error}"
-
     def look(self, repository: EcrRepository) -> Look:
         """Look once: one DescribeImageScanFindings for each image, and more where there are many findings.
 
@@ -107,16 +116,36 @@ class ScanGate:
             says = "is an image index without images, so that nothing can be scanned"
             return Look(Verdict.FAILED, says, self.image.report(repository, Verdict.FAILED, scans=[]))
         judged = [self._judge(repository, image) for image in images]
+        self._starts = False
         verdict = _overall(judgement.verdict for _, _, judgement in judged)
         says = "; ".join(f"{image.platform} {judgement.says}".strip() for image, _, judgement in judged)
         if verdict is Verdict.WAITING:
-            return Look.waiting(f"waiting for the scan; {says}", again_in=_settled_in(judged))
+            return Look.waiting(f"waiting for the scan; {says}", again_in=_settled_in(judged), memory=self._memory())
         return Look(verdict, f"scan {verdict.value}: {says}", self._report(repository, verdict, judged), _table(judged))
 
     def _judge(self, repository: EcrRepository, image: PlatformImage) -> _Judged:
-        scan, now = describe_scan(repository, image.digest), datetime.now(UTC)
+        scan, now = self._scan(repository, image.digest), datetime.now(UTC)
         seen = self._seen[image.digest] = _Seen.after(self._seen.get(image.digest), scan, now)
         return image, scan, self.policy.judge(scan, now, settles_from=seen.settles_from)
+
+    def _scan(self, repository: EcrRepository, digest: Digest) -> Scan:
+        """Return the image's last scan, or the one that is started now, where that is wanted.
+
+        That ECR starts none, because of its quotas or because Amazon Inspector scans by itself, is no failure: what
+        counts is what there is.
+        """
+        scan = describe_scan(repository, digest)
+        if not self._starts or scan.status not in (SCAN_NOT_FOUND, "FAILED"):
+            return scan
+        try:
+            return Scan(start_scan(repository, digest), "started now")
+        except EcrCallError as error:
+            if error.code not in _NOT_STARTED:
+                raise
+            return replace(scan, description=f"{scan.description}; ECR starts none now, {error.code}")
+
+    def _memory(self) -> dict[str, Any]:
+        return {"start_scan": False, "seen": {str(digest): seen.to_json() for digest, seen in self._seen.items()}}
 
     def _report(self, repository: EcrRepository, verdict: Verdict, judged: Sequence[_Judged]) -> dict[str, Any]:
         worst = reduce(or_, (Counter(judgement.counts) for _, _, judgement in judged))

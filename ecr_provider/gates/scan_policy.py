@@ -169,13 +169,13 @@ def _count_of(severity: str, counts: Mapping[str, int], limits: Mapping[str, int
     return f"{counts.get(severity, 0)} {severity}{limit}"
 
 
-def worst_first(finding: Finding) -> tuple[int, str, str]:
+def worst_first(finding: Finding) -> tuple[tuple[int, str], str, str]:
     """Sort findings, for people who read from the top."""
     return _rank(finding.severity), finding.name, finding.package
 
 
-def _rank(severity: str) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+def _rank(severity: str) -> tuple[int, str]:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES), severity
 
 
 def _limits(given: object) -> dict[str, int]:

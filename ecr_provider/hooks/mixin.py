@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -39,7 +39,7 @@ class EcrHookMixin:
 
     def remember_given(self) -> None:
         """Note which arguments the DAG gives, before Airflow renders them."""
-        self._given = [name for name in self.template_fields if getattr(self, name, None) is not None]
+        self._given = {name: value for name in self.template_fields if (value := getattr(self, name, None)) is not None}
 
     def check_rendered(self) -> None:
         """Refuse an argument that was given and that rendering made nothing of.
@@ -49,10 +49,9 @@ class EcrHookMixin:
         :raises InvalidInputError: an argument, or an item of it, became ``None``, the text ``'None'`` that Jinja makes
             of that, or blank.
         """
-        for name in self._given:
+        for name, given in self._given.items():
             value = getattr(self, name)
-            items = value if isinstance(value, (list, tuple)) else [value]
-            if any(_is_nothing(item) for item in items) and not self.may_be_blank(name, value):
+            if any(_is_nothing(item) for item in _items(value, given)) and not self.may_be_blank(name, value):
                 raise InvalidInputError(
                     f"{name} was given, but rendered to {value!r}: its template or upstream task found nothing. "
                     "Correct the template, or leave the argument out."
@@ -132,6 +131,14 @@ class StrictHookMixin:
                 f"The Airflow connection {conn_id!r} does not exist, and its account cannot be guessed: "
                 "create it, or pass aws_conn_id=None to use the worker's own AWS credentials."
             ) from error
+
+
+def _items(value: object, given: object) -> Iterable[object]:
+    """Return the items of an argument that a template may have made nothing of."""
+    if isinstance(value, Mapping):
+        blank = {key for key, item in given.items() if _is_nothing(item)} if isinstance(given, Mapping) else set()
+        return [item for key, item in value.items() if key not in blank]
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _is_nothing(value: object) -> bool:

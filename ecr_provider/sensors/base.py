@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
@@ -111,7 +111,7 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
             return self._settled(context, Look.from_json(event["look"]))
 
     def gate_arguments(self) -> dict[str, Any]:
-        """Return the arguments of the gate, as JSON; here there may be calls."""
+        """Return the arguments of the gate, as JSON."""
         raise NotImplementedError
 
     @cached_property
@@ -205,11 +205,26 @@ class EcrImageGateSensor(EcrGateSensor):
                 "frees the worker, too."
             )
 
-    def gate_arguments(self) -> dict[str, Any]:
-        """Return the image, its tag resolved."""
-        return {"image": self._image.to_json()}
+    def image_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the gate that are known only once ECR is asked, as JSON."""
+        identifier = ImageIdentifier(self.parsed("image_digest", Digest.parse), self.parsed("image_tag", check_tag))
+        return {"image": self.resolve(identifier).to_json()}
+
+    def resolve(self, identifier: ImageIdentifier) -> GatedImage:
+        """Return what an identifier names now.
+
+        :raises ImageNotFoundError: there is no such image.
+        :raises EcrCallError: another failure of the call, again and again.
+        """
+        return Patience().call(lambda: GatedImage.resolve(self._repository, identifier))
 
     @cached_property
-    def _image(self) -> GatedImage:
-        identifier = ImageIdentifier(self.parsed("image_digest", Digest.parse), self.parsed("image_tag", check_tag))
-        return Patience().call(lambda: GatedImage.resolve(self._repository, identifier))
+    def _arguments(self) -> dict[str, Any]:
+        from ecr_provider.gates.kinds import gate_of  # noqa: PLC0415 - imports botocore, which parsing need not
+
+        own = self.gate_arguments()
+        gate_of(self.gate_kind, {"image": _SOME_IMAGE, **own})  # refuses a bad argument before anything is called
+        return self.image_arguments() | own
+
+
+_SOME_IMAGE: Final = GatedImage(Digest.of(b""), None, "123456789012", None).to_json()

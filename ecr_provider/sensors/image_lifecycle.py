@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.gates.gate import GatedImage
 from ecr_provider.oci import Digest
-from ecr_provider.patience import Patience
 from ecr_provider.sensors.base import EcrImageGateSensor
 
 
@@ -60,16 +57,15 @@ class EcrImageLifecycleSensor(EcrImageGateSensor):
         return name == "rollback_image_digest"
 
     def gate_arguments(self) -> dict[str, Any]:
-        """Return the images, their tags resolved, and how far to look ahead."""
-        return super().gate_arguments() | {
-            "others": [image.to_json() for image in self._others],
-            "days_ahead": self.days_ahead,
-            "pushes_ahead": self.pushes_ahead,
-        }
+        """Return how far to look ahead."""
+        return {"days_ahead": self.days_ahead, "pushes_ahead": self.pushes_ahead}
 
-    @cached_property
-    def _others(self) -> list[GatedImage]:
-        if self.rollback_image_digest in (None, "", "None"):
-            return []
-        digest = self.parsed("rollback_image_digest", Digest.parse)
-        return [Patience().call(lambda: GatedImage.resolve(self._repository, ImageIdentifier(digest)))]
+    def image_arguments(self) -> dict[str, Any]:
+        """Return the images, their tags resolved."""
+        digest = None if _is_none(self.rollback_image_digest) else self.parsed("rollback_image_digest", Digest.parse)
+        others = [] if digest is None else [self.resolve(ImageIdentifier(digest)).to_json()]
+        return super().image_arguments() | {"others": others}
+
+
+def _is_none(digest: str | None) -> bool:
+    return digest in (None, "", "None")

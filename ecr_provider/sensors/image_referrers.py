@@ -62,8 +62,8 @@ class EcrImageReferrersSensor(EcrImageGateSensor):
         self.remember_given()
 
     def gate_arguments(self) -> dict[str, Any]:
-        """Return the image, its tag resolved, and what has to refer to it."""
-        return super().gate_arguments() | {
+        """Return what has to refer to the image."""
+        return {
             "artifact_types": self.artifact_types,
             "subjects": self.subjects,
             "managed_signing": self.managed_signing,

@@ -33,5 +33,5 @@ class EcrImageReplicationSensor(EcrImageGateSensor):
         self.remember_given()
 
     def gate_arguments(self) -> dict[str, Any]:
-        """Return the image, its tag resolved, and where it has to be."""
-        return super().gate_arguments() | {"destinations": self.destinations}
+        """Return where the image has to be."""
+        return {"destinations": self.destinations}

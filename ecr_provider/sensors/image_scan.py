@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
-from ecr_provider.hooks.mixin import failing_at_once
 from ecr_provider.sensors.base import EcrImageGateSensor
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from ecr_provider.gates.scan import ScanGate
 
 #: What may be found if nothing is said.
 NOTHING_CRITICAL: Final[Mapping[str, int]] = {"CRITICAL": 0}
@@ -66,21 +60,14 @@ class EcrImageScanSensor(EcrImageGateSensor):
         self.settle_time = settle_time
         self.remember_given()
 
-    def execute(self, context: Context) -> Any:
-        """Wait, and return the image with what its scans say."""
-        if self.start_scan:
-            with failing_at_once():
-                for line in cast("ScanGate", self._gate).start(self._repository):
-                    self.log.info("%s", line)
-        return super().execute(context)
-
     def gate_arguments(self) -> dict[str, Any]:
-        """Return the image, its tag resolved, and the policy."""
-        return super().gate_arguments() | {
+        """Return the policy."""
+        return {
             "max_findings": self.max_findings,
             "ignore": _as_json(self.ignore),
             "on_state": {} if self.on_state is None else self.on_state,
             "settle_time": self.settle_time,
+            "start_scan": self.start_scan,
         }
 
 

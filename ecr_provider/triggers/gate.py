@@ -93,5 +93,10 @@ class EcrGateTrigger(BaseTrigger):
             self.log.info("%s", look_line(repository, gate, look, attempt, time.time() - self.started_at))
             if look.verdict is not Verdict.WAITING:
                 return look
-            interval = self.poke_interval if look.again_in is None else min(look.again_in, self.poke_interval)
-            await asyncio.sleep(interval * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - no secret
+            await asyncio.sleep(self._pause(look))
+
+    def _pause(self, look: Look) -> float:
+        """Return how long to wait, in seconds; not so long, but long enough, if it is known when something changes."""
+        jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311 - no secret
+        usual = self.poke_interval * (1 + jitter)
+        return usual if look.again_in is None else min(usual, look.again_in * (1 + abs(jitter)))

@@ -53,7 +53,7 @@ def push(build: Push, shop: str) -> Push:
     return lambda name, *tags: build(name, *tags, repository_name=shop)
 
 
-def asset(shop: str, tag: str | None = "prod", **arguments: Any) -> EcrImageAsset:
+def asset(shop: str, tag: str | None = "prod", **arguments: Any) -> Asset:
     return EcrImageAsset(f"{HOST}/{shop}" if tag is None else f"{HOST}/{shop}:{tag}", **arguments)
 
 
@@ -83,6 +83,10 @@ def rows(of: Asset) -> list[Row]:
 
 def told(of: Asset) -> list[tuple[Any, Any]]:
     return [(row.extra.get("outcome"), row.extra.get("imageDigest")) for row in rows(of)]
+
+
+def image(digit: str, **more: Any) -> dict[str, Any]:
+    return {"imageDigest": f"sha256:{digit * 64}", **more}
 
 
 def known_to_airflow(of: Asset) -> None:
@@ -157,9 +161,12 @@ def test_each_outlet_tells_of_its_own_tag(shop: str, push: Push, operator: Opera
     ]
 
 
-def test_an_image_without_a_tag_is_told_by_the_repository(shop: str, push: Push) -> None:
+@pytest.mark.parametrize("outlet", [lambda shop: asset(shop, None), AssetAlias], ids=["asset", "alias"])
+def test_an_image_without_a_tag_is_told_by_the_repository(
+    shop: str, push: Push, outlet: Callable[[str], object]
+) -> None:
     new = push("new", "build-42")
-    release(shop, asset(shop, None), image_manifest=new.text, image_tag=None)
+    release(shop, outlet(shop), image_manifest=new.text, image_tag=None)
     assert told(asset(shop, None)) == [("unchanged", new.digest)]
 
 
@@ -174,8 +181,8 @@ def test_an_alias_tells_of_each_tag(shop: str, push: Push) -> None:
 def test_an_alias_tells_the_asset_that_others_follow(shop: str, push: Push) -> None:
     push("new", "build-42")
     known_to_airflow(asset(shop, name=shop))
-    for _ in range(2):
-        release(shop, AssetAlias("releases"))
+    release(shop, AssetAlias("releases"))
+    release(shop, AssetAlias("releases"))
     assert [row.name for row in rows(asset(shop))] == [shop]
 
 
@@ -200,28 +207,32 @@ def test_what_has_not_changed_is_told_only_if_that_is_asked_for(shop: str, push:
     assert told(asset(shop)) == [("created", new.digest), ("unchanged", new.digest)]
 
 
-def test_what_has_not_changed_is_told_if_the_last_event_tells_otherwise(shop: str, push: Push) -> None:
+@pytest.mark.parametrize("last", [image("a", imageTag="prod"), {"from_rest_api": True}], ids=["another", "none"])
+def test_what_has_not_changed_is_told_if_the_events_tell_otherwise(shop: str, push: Push, last: dict[str, Any]) -> None:
     new = push("new", "build-42", "prod")
-    record(asset(shop), image("a"))
+    record(asset(shop), last)
     release(shop, asset(shop))
     assert told(asset(shop))[1:] == [("unchanged", new.digest)]
 
 
 @both
-@pytest.mark.parametrize("outlet", [asset, lambda _: AssetAlias("releases")], ids=["asset", "alias"])
+@pytest.mark.parametrize(
+    "outlet", [asset, lambda shop: asset(shop, None), AssetAlias], ids=["asset", "repository", "alias"]
+)
 def test_a_second_try_tells_what_the_first_has_put(
     ecr: EcrEmulator, shop: str, push: Push, operator: Operator, outlet: Callable[[str], object]
 ) -> None:
     new, tries = push("new", "build-42"), []
+    record(asset(shop, None), image("a", imageTag="v0"))
 
     def die_at_first(*_: object) -> None:
-        tries.append(told(asset(shop)))
+        tries.append(told(asset(shop)) + told(asset(shop, None))[1:])
         if len(tries) == 1:
             raise RuntimeError("the worker is gone")
 
     release(shop, outlet(shop), operator=operator, retries=1, retry_delay=timedelta(0), post_execute=die_at_first)
     assert (tries, ecr.calls.count("PutImage")) == ([[], []], 1)
-    assert told(asset(shop)) == [("unchanged", new.digest)]
+    assert told(asset(shop)) + told(asset(shop, None))[1:] == [("unchanged", new.digest)]
 
 
 def test_a_put_of_which_a_part_failed_is_told_once(ecr: EcrEmulator, shop: str, push: Push) -> None:
@@ -248,12 +259,13 @@ def test_without_assets_nothing_is_asked_of_airflow(outlets: list[Any]) -> None:
 @pytest.mark.skipif(not HAS_PARTITIONED_EVENTS, reason="this Airflow has no partitions that a task chooses")
 def test_each_release_is_a_partition_of_its_own(shop: str, push: Push) -> None:
     a, b, of = push("a", "build-41"), push("b", "build-42"), asset(shop, partitioned=True)
-    for source in ("build-41", "build-42", "build-41", "build-41"):
-        release(shop, of, source_image_tag=source)
-    keys = [row.partition for row in rows(of)]
+    for source, outlet in (("41", of), ("42", of), ("41", Asset.ref(uri=of.uri)), ("41", of)):
+        release(shop, outlet, source_image_tag=f"build-{source}")
+    keys = [str(row.partition) for row in rows(of)]
     assert [key.partition("@")[0] for key in keys] == [a.digest, b.digest, a.digest]
     assert keys[0] < keys[2]
     assert max(map(len, keys)) <= 250
+    assert [latest(row.id) for row in rows(of)] == [row.extra for row in rows(of)]
 
 
 # --- Outlets that are another image ----------------------------------------------------------------------------------
@@ -300,10 +312,6 @@ def test_so_does_a_reference_to_another_image(ecr: EcrEmulator, shop: str, push:
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------
-
-
-def image(digit: str, **more: Any) -> dict[str, Any]:
-    return {"imageDigest": f"sha256:{digit * 64}", **more}
 
 
 def record(of: Asset, extra: dict[str, Any], minute: float = 0, *aliases: str) -> int:
@@ -383,7 +391,7 @@ def test_a_time_that_nobody_can_read_is_no_error(shop: str, time: object) -> Non
 def test_of_several_assets_one_has_to_be_named(shop: str, capfd: Log) -> None:
     ids = [record(asset(shop, tag), image(digit), int(digit)) for tag, digit in (("prod", "1"), ("v1", "2"))]
     assert [latest(*ids, of=asset(shop)), latest(*ids)] == [image("1"), None]
-    assert "say whose image is wanted, latest_image(…, asset)" in why(capfd)
+    assert "say which asset's image is wanted, latest_image(…, asset)" in why(capfd)
 
 
 def test_an_event_of_an_alias_is_one_of_its_asset(shop: str) -> None:
@@ -395,5 +403,5 @@ def test_a_run_that_no_event_started_needs_an_asset_that_was_released(shop: str,
     record(asset(shop), image("1"))
     assert [latest(of=asset(shop)), latest(), latest(of=Asset(shop))] == [image("1"), None, None]
     lines = why(capfd)
-    assert "started by events of no asset: say whose image is wanted" in lines
-    assert f"No event of {shop} tells of an image: nothing was released yet" in lines
+    assert "started by events of no asset: say which asset's image is wanted" in lines
+    assert f"No event of {shop} tells of an image" in lines

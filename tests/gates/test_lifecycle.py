@@ -74,12 +74,18 @@ def have(client: ECRClient, *rules: dict[str, Any], name: str = REPOSITORY) -> N
 # --- Looks -----------------------------------------------------------------------------------------------------------
 
 
-def gate(repository: EcrRepository, *digests: str, **ahead: int) -> LifecycleGate:
+def gate(repository: EcrRepository, *digests: str, **ahead: Any) -> LifecycleGate:
     """Make a gate of an image, and of others that have to stay."""
     image, *others = (
         GatedImage.resolve(repository, ImageIdentifier(Digest.parse(digest))).to_json() for digest in digests
     )
     return LifecycleGate.from_json(image=image, others=others, **ahead)
+
+
+def waits(one: LifecycleGate, repository: EcrRepository) -> str:
+    seen = look_at(one, repository)
+    assert (seen.verdict, seen.report) == (Verdict.WAITING, None)
+    return seen.says
 
 
 def outcome(ecr: EcrEmulator, one: LifecycleGate, repository: EcrRepository) -> Look:
@@ -131,8 +137,8 @@ def test_an_image_that_stays_passes_after_a_preview(
     have(client, rule(1, ANY, older(30)), ARCHIVED)
     digest = push(client, REPOSITORY, version(1), "v1")
     one = gate(repository, digest, days_ahead=7, pushes_ahead=3)
-    assert look_at(one, repository) == Look.waiting(STARTED)
-    assert look_at(one, repository) == Look.waiting("waiting for the preview of the lifecycle policy")
+    assert waits(one, repository) == STARTED
+    assert waits(one, repository) == "waiting for the preview of the lifecycle policy"
     ecr.advance(PREVIEW)
     seen = look_at(one, repository)
     assert (seen.verdict, seen.says) == (Verdict.PASSED, "stays within 7 days and 3 pushes")
@@ -173,11 +179,9 @@ FAR = rule(8, ANY, older(100))
         ([rule(1, tagged("*1"), older(4))], ["a", "v1"], {"days_ahead": 2}, False),
         ([rule(1, tagged("v*", "a*"), older(4))], ["v1"], {"days_ahead": 2}, True),
         ([rule(1, prefixed("v"), older(4))], ["v1"], {"days_ahead": 2}, False),
-        ([rule(1, prefixed("1"), older(4))], ["v1"], {"days_ahead": 2}, True),
         ([rule(1, UNTAGGED, older(4))], [], {"days_ahead": 2}, False),
         ([rule(1, UNTAGGED, older(4))], ["v1"], {"days_ahead": 2}, True),
         ([rule(1, tagged("v*"), older(9)), rule(2, ANY, older(4))], ["v1"], {"days_ahead": 2}, True),
-        ([rule(1, tagged("V*"), older(9)), rule(2, ANY, older(4))], ["v1"], {"days_ahead": 2}, False),
         ([rule(1, tagged("v?"), older(9)), rule(2, ANY, older(4))], ["v1"], {"days_ahead": 7}, False),
         ([rule(1, prefixed("*1"), older(9)), rule(2, ANY, older(4))], ["v1"], {"days_ahead": 7}, False),
         ([FAR, rule(7, UNTAGGED, older(4)), rule(2, tagged("v*"), older(4))], ["v1"], {"days_ahead": 2}, False),
@@ -241,20 +245,18 @@ INDEX = sample_image()
 CHILD = INDEX.children[0].digest
 
 
-def indexes(client: ECRClient, *tags: str) -> None:
-    """Push indexes of the same images."""
-    for number, tag in enumerate(tags):
-        push(client, REPOSITORY, sample_image(annotations={"number": str(number)}), tag)
-
-
-@pytest.mark.parametrize(("tags", "stays"), [(["a-1"], False), (["a-1", "b-1", "a-2"], True), (["a-1", "a-2"], False)])
-def test_a_part_of_indexes_stays_as_long_as_one_does(
-    client: ECRClient, verdict: Verdicts, tags: list[str], stays: bool
-) -> None:
-    indexes(client, *tags)
+def test_a_part_of_an_index_stays_as_long_as_that_does(client: ECRClient, verdict: Verdicts) -> None:
+    push(client, REPOSITORY, INDEX, "a-1")
     have(client, rule(1, tagged("a*"), older(3)), rule(2, UNTAGGED, older(1)))
     assert verdict(CHILD, days_ahead=2) is Verdict.PASSED
-    assert verdict(CHILD, days_ahead=3) is (Verdict.PASSED if stays else Verdict.FAILED)
+    assert verdict(CHILD, days_ahead=3) is Verdict.FAILED
+    within: Any = {"mediaType": INDEX.media_type, "digest": INDEX.digest, "size": len(INDEX.text)}
+    outer = json.dumps({"schemaVersion": 2, "mediaType": INDEX.media_type, "manifests": [within]})
+    client.put_image(repositoryName=REPOSITORY, imageManifest=outer, imageTag="a-1")
+    assert verdict(CHILD, days_ahead=3) is Verdict.FAILED
+    client.put_image(repositoryName=REPOSITORY, imageManifest=outer, imageTag="b-1")
+    push(client, REPOSITORY, version(1), "a-1")
+    assert verdict(CHILD, days_ahead=3) is Verdict.PASSED
 
 
 # --- While it waits --------------------------------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def kept(client: ECRClient) -> str:
 def begun(repository: EcrRepository, *digests: str) -> LifecycleGate:
     """Make a gate whose preview has started."""
     one = gate(repository, *digests)
-    assert look_at(one, repository) == Look.waiting(STARTED)
+    assert waits(one, repository) == STARTED
     return one
 
 
@@ -288,9 +290,9 @@ def test_another_preview_that_runs_is_waited_for(
     client.start_lifecycle_policy_preview(repositoryName=REPOSITORY)  # of the same policy
     move_tag(client)  # too late for that preview
     one = gate(repository, kept)
-    assert "waiting for another preview of the lifecycle policy to end" in look_at(one, repository).says
+    assert waits(one, repository) == "waiting for another preview of the lifecycle policy to end"
     ecr.advance(PREVIEW)
-    assert look_at(one, repository) == Look.waiting(STARTED)
+    assert waits(one, repository) == STARTED
     ecr.advance(PREVIEW)
     assert look_at(one, repository).verdict is Verdict.FAILED
 
@@ -321,10 +323,8 @@ def test_what_happens_to_a_tag_meanwhile_counts_and_the_image_is_the_same(
     assert seen.report["imageDigest"] == kept
 
 
-def test_a_look_pulls_nothing(ecr: EcrEmulator, client: ECRClient, repository: EcrRepository) -> None:
-    indexes(client, "a-1")
-    have(client, ONE_UNTAGGED)
-    assert outcome(ecr, gate(repository, push(client, REPOSITORY, version(1))), repository).verdict is Verdict.PASSED
+def test_a_look_pulls_nothing(client: ECRClient, kept: str, verdict: Verdicts) -> None:
+    assert verdict(kept, push(client, REPOSITORY, INDEX)) is Verdict.PASSED
     details = client.describe_images(repositoryName=REPOSITORY)["imageDetails"]
     assert [each for each in details if "lastRecordedPullTime" in each] == []
 

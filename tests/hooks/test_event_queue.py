@@ -1,4 +1,4 @@
-"""The queue of events: moto's SQS, behind a door at which a test can see and refuse calls."""
+"""The queue of events: moto's SQS, behind a door at which a test can see and refuse calls; and its messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from typing import Any
 import boto3
 import pytest
 import urllib3
+from airflow.sdk.execution_time.comms import _new_encoder
 from http_server import Received, Reply, Server
-from local_ecr import ACCOUNT, REGION
+from hypothesis import given
+from hypothesis import strategies as st
+from local_ecr import ACCOUNT, REGION, REPOSITORY
+from strategies import json_values
 
+from ecr_provider.ecr.events import ImageEvent
 from ecr_provider.exceptions import (
     AccessDeniedError,
     ConnectionNotFoundError,
@@ -25,6 +30,7 @@ from ecr_provider.exceptions import (
 )
 from ecr_provider.hooks import event_queue as module
 from ecr_provider.hooks.event_queue import EcrEventQueueHook, Message
+from ecr_provider.triggers.event_queue import EcrEventQueueTrigger
 
 _NAMES = (f"events-{number}" for number in itertools.count())
 
@@ -40,7 +46,7 @@ class Sqs(Server):
         self.actions: list[str] = []
         self.replies: dict[str, list[Reply]] = defaultdict(list)
         self._moto = moto
-        self._pool = urllib3.PoolManager()
+        self._pool = urllib3.PoolManager(maxsize=4)
         access: dict[str, Any] = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulator"}
         self.client: Any = boto3.client("sqs", region_name=REGION, endpoint_url=moto, **access)
 
@@ -55,11 +61,10 @@ class Sqs(Server):
         self.requests.append(received)
         self.actions.append(action)
         time.sleep(0.02 if action == "ReceiveMessage" else 0)
-        if self.replies[action]:
-            reply = self.replies[action].pop(0)
-            reply.wait()
-            if reply.status != 100:  # "go on"
-                return reply
+        reply = self.replies[action].pop(0) if self.replies[action] else Reply(100)
+        reply.wait()
+        if reply.status != 100:  # "go on"
+            return reply
         headers = {name: received.headers[name] for name in ("X-Amz-Target", "Content-Type", "Authorization")}
         answer = self._pool.request("POST", self._moto, body=received.body, headers=headers, retries=False)
         return Reply(answer.status, answer.data, {"Content-Type": answer.headers["Content-Type"]})
@@ -124,14 +129,10 @@ def test_up_to_ten_messages_are_received_as_they_were_sent(sqs: Sqs, hook: EcrEv
     url = sqs.queue()
     bodies = [f'{{"n": {number}}} é' for number in range(11)]
     sqs.send(url, *bodies)
-    first, second = hook.receive(url), hook.receive(url)
-    assert [len(first), len(second)] == [10, 1]
+    first, second, third = (hook.receive(url) for _ in range(3))
+    assert [len(first), len(second), third] == [10, 1, []]
     assert sorted(message.body for message in [*first, *second]) == sorted(bodies)
     assert sqs.left(url) == 11
-
-
-def test_an_empty_queue_is_no_error(sqs: Sqs, hook: EcrEventQueueHook) -> None:
-    assert hook.receive(sqs.queue()) == []
 
 
 def test_it_waits_for_messages_as_long_as_sqs_does(
@@ -236,9 +237,7 @@ def test_what_sqs_refuses_is_one_of_our_errors(
     ("code", "hint"), [("AccessDeniedException", "queue"), ("ServiceUnavailable", "next try"), ("NoSuchError", "AWS")]
 )
 @pytest.mark.parametrize("action", CALLS)
-def test_what_to_do_is_said_of_queues(
-    sqs: Sqs, hook: EcrEventQueueHook, action: str, code: str, hint: str
-) -> None:
+def test_what_to_do_is_said_of_queues(sqs: Sqs, hook: EcrEventQueueHook, action: str, code: str, hint: str) -> None:
     sqs.refuse(action, code)
     with pytest.raises(EcrProviderError, match=hint) as caught:
         CALLS[action](hook, sqs.queue())
@@ -277,3 +276,124 @@ def test_the_arguments_of_the_amazon_provider_are_honoured(sqs: Sqs, monkeypatch
 def test_a_setting_that_botocore_does_not_know_is_refused_as_it_is_for_images() -> None:
     with pytest.raises(InvalidInputError, match="botocore_config"):
         EcrEventQueueHook(config={"no_such_setting": 1})
+
+
+# --- Messages --------------------------------------------------------------------------------------------------
+
+DIGEST = "sha256:" + "7" * 64
+
+
+def push_event(event_id: Any = "id-1", tag: Any = "prod", **changes: Any) -> str:
+    """Write an event as the user guide shows it, with other values at its top or in its detail."""
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": REPOSITORY,
+        "image-digest": DIGEST,
+        "action-type": "PUSH",
+        "image-tag": tag,
+    }
+    event = {
+        "version": "0",
+        "id": event_id,
+        "detail-type": "ECR Image Action",
+        "source": "aws.ecr",
+        "account": ACCOUNT,
+        "time": "2026-03-01T01:54:34Z",
+        "region": "us-west-2",
+        "resources": [],
+    }
+    top = {key: value for key, value in changes.items() if key in event or key == "detail"}
+    inner = {key: value for key, value in changes.items() if key not in top}
+    return json.dumps(event | {"detail": detail | inner} | top)
+
+
+def parse(body: str) -> ImageEvent:
+    event = ImageEvent.parse(body, "aws")
+    assert event is not None
+    return event
+
+
+HUGE = "x" * 100_000
+NO_EVENTS = {
+    "no JSON": "<html>\x1b[31m" + HUGE,
+    "no object": json.dumps([HUGE]),
+    "nested": "[" * 10_000 + "]" * 10_000,
+    "empty": "{}",
+    "detail is text": push_event(detail=HUGE),
+    "no digest": push_event(**{"image-digest": HUGE}),
+    "digest of another kind": push_event(**{"image-digest": [DIGEST]}),
+    "no repository": push_event(**{"repository-name": "../evil\n" + HUGE}),
+    "no tag": push_event(tag="a b\n\x1b[31m" + HUGE),
+    "tags are text": push_event(tag="", **{"image-tags": "abc"}),
+    "tags are an object": push_event(tag="", **{"image-tags": {"a": 1}}),
+    "no account": push_event(account="evil.example.com/"),
+    "account is a number": push_event(account=123456789012),
+    "no Region": push_event(region="us-east-1.evil.com/"),
+    "another source": push_event(source="my.app"),
+    "no source": push_event(source=None),
+    "no id": push_event(id=None),
+    "an endless id": push_event(id=HUGE),
+    "no time": push_event(time="yesterday"),
+    "time is missing": push_event(time=None),
+    "a time that is none's": push_event(time="2026-03-01T01:54:34"),
+    # What Airflow's own messages, or PostgreSQL, cannot hold.
+    "a huge number": push_event(more=10**30),
+    "not a number": push_event(more=float("nan")),
+    "infinite": push_event(more=float("inf")),
+    "half a character": push_event(more="\ud800"),
+    "half a character for a name": push_event(**{"\udc00": 1}),
+    "a zero": push_event(more="\0"),
+    "nested deeply": push_event(more=json.loads("[" * 300 + "]" * 300)),
+}
+
+
+@pytest.mark.parametrize("name", NO_EVENTS)
+def test_what_is_no_event_is_refused_in_few_words(name: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse(NO_EVENTS[name])
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
+KEYS = [*json.loads(push_event()), *json.loads(push_event())["detail"]]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(), json_values()))
+def test_a_message_is_refused_or_can_be_stored(changes: dict[str, Any]) -> None:
+    try:
+        event = ImageEvent.parse(push_event(**changes), "aws")
+        payload = event.payload() if event else {}
+    except InvalidInputError:
+        return
+    _new_encoder().encode(payload)
+    assert "\\u0000" not in json.dumps(payload, allow_nan=False)
+
+
+SCAN = {"detail-type": "ECR Image Scan", "action-type": None, "result": None, "image-tags": ["v1", "prod"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "event", "is_wanted"),
+    [
+        ({}, {}, True),
+        ({}, {"tag": ""}, True),
+        ({}, {"image-tag": None}, True),
+        ({}, {"action-type": "UPDATE_STORAGE_CLASS"}, False),
+        ({}, {"detail-type": "ECR Referrer Action"}, False),
+        ({"repository_name": REPOSITORY}, {}, True),
+        ({"repository_name": "shop/api"}, {}, False),
+        ({"image_tag": "prod"}, {}, True),
+        ({"image_tag": "prod"}, {"tag": "production"}, False),
+        ({"tag_pattern": r"v\d|w\d"}, {"tag": "v1"}, True),
+        ({"tag_pattern": r"v\d|w\d"}, {"tag": "v1x"}, False),
+        ({"tag_pattern": ".*"}, {"tag": ""}, False),
+        ({"detail_type": "ECR Image Scan"}, {"tag": "", **SCAN}, True),
+        ({"detail_type": "ECR Image Scan", "image_tag": "prod"}, {"tag": "", **SCAN}, True),
+        ({"detail_type": "ECR Image Scan", "image_tag": "v2"}, {"tag": "", **SCAN}, False),
+        ({"detail_type": "ECR Image Scan"}, {}, False),
+        ({"detail_type": "ECR Image Scan"}, {"tag": "", **SCAN, "image-tags": []}, True),
+        ({"detail_type": "ECR Replication Action"}, {"detail-type": "ECR Replication Action"}, True),
+    ],
+)
+def test_a_watcher_wants(arguments: dict[str, Any], event: dict[str, Any], is_wanted: bool) -> None:
+    assert EcrEventQueueTrigger(queue_url="here", **arguments).wants(parse(push_event(**event))) is is_wanted

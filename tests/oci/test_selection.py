@@ -172,9 +172,9 @@ def test_a_half_open_range_holds_what_lies_between(
     assert (found is not None) is wanted
 
 
-def test_spaces_in_a_range_mean_nothing() -> None:
-    names = ["1.1.0", "1.2.0", "2.0.0"]
-    assert counting(names, semver_range=" >=1.2, <2 ") == ["1.2.0"]
+@pytest.mark.parametrize("semver_range", [" >=1.2, <2 ", ">=1.2 ,<2", ">= 1.2, < 2", "\n>=1.2,\n<2\n"])
+def test_spaces_in_a_range_mean_nothing(semver_range: str) -> None:
+    assert counting(["1.1.0", "1.2.0", "2.0.0"], semver_range=semver_range) == ["1.2.0"]
 
 
 # --- Other orders ----------------------------------------------------------------------------------------------------
@@ -320,7 +320,22 @@ def test_what_is_for_versions_is_refused_for_other_orders(order: Order, policy: 
 @pytest.mark.parametrize(
     "semver_range",
     [
-        *("", "latest", "1.x", ">=v1.2", ">=1.2 <2", "1 || 2", ">=1.2.3+4", "<*", "~x", ">=01", ">=1.2,", ">=1.2;<2"),
+        *(
+            "",
+            "latest",
+            "1.x",
+            ">=v1.2",
+            ">=1.2 <2",
+            "1 2",
+            "1. 2",
+            "1 || 2",
+            ">=1.2.3+4",
+            "<*",
+            "~x",
+            ">=01",
+            ">=1.2,",
+            ">=1.2;<2",
+        ),
         *("*.2", "1.*.3", "<=1.2.3.4", "=>1", 1, 1.2, ["<2"], b"<2", ">=1." + "2" * 5000),
     ],
     ids=quote,

@@ -144,22 +144,6 @@ def test_failing_softly_skips(build: Build, how: str, *, deferrable: bool) -> No
 
 
 @both_modes
-def test_a_missing_repository_fails_at_once(
-    ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], *, deferrable: bool
-) -> None:
-    assert run(repository_name="shop/nowhere", deferrable=deferrable, retries=3).state("wait") == "failed"
-    assert "Create the repository" in log(capfd)
-    assert ecr.calls == ["DescribeImages"]
-
-
-@both_modes
-def test_throttling_is_waited_out(ecr: EcrEmulator, build: Build, *, deferrable: bool) -> None:
-    build("new", "1.0.0")
-    ecr.faults.fail("DescribeImages", "ThrottlingException", times=3)
-    assert run(deferrable=deferrable).state("wait") == "success"
-
-
-@both_modes
 def test_arguments_are_rendered(build: Build, *, deferrable: bool) -> None:
     build("old", "web-1.0.0", "prod")
     build("new", "web-1.1.0")
@@ -194,17 +178,8 @@ def test_arguments_are_rendered(build: Build, *, deferrable: bool) -> None:
         ({"only_if_newer_than": "{{ none }}"}, "only_if_newer_than was given, but rendered to None"),
         *(
             ({"only_if_newer_than": value}, "only_if_newer_than is a tag or a digest: ")
-            for value in (
-                "no good",
-                "{{ '1.10' }}",
-                "{{ ['prod'] }}",
-                "{{ true }}",
-                "x" * 129,
-                ":prod",
-                "shop/web:prod",
-            )
+            for value in ("no good", "{{ '1.10' }}", "{{ ['prod'] }}", "shop/web:prod", "prod@sha256:short")
         ),
-        ({"only_if_newer_than": "prod@sha256:short"}, "only_if_newer_than is a tag or a digest: "),
     ],
     ids=str,
 )
@@ -231,11 +206,10 @@ def test_a_newer_image_is_released_once(
             )
         return run_dag(dag).state("promote")
 
-    for name in ("1.0.0", "1.1.0", "1.2.0"):
+    for name in ("1.1.0", "1.2.0"):
         image = build(name, name)
         assert (release(), points_at("prod")) == ("success", image.digest)
-        assert (release(), points_at("prod")) == ("skipped", image.digest)
-    build("hot-fix of the past", "1.1.1")
+    build("fix of what was", "1.1.1")
     assert (release(), points_at("prod")) == ("skipped", image.digest)
     assert "the newest is 1.2.0" in log(capfd)
 
@@ -248,13 +222,6 @@ def test_the_links_are_there(build: Build) -> None:
     assert result.xcom("wait", "_link_EcrImageLink") == f"{base}/_/image/{image.digest}/details?region={REGION}"
 
 
-@both_modes
-def test_nothing_that_counts_times_out(build: Build, *, deferrable: bool) -> None:
+def test_nothing_that_counts_times_out(build: Build) -> None:
     build("rolling", "latest")
-    assert run(timeout=0.3, deferrable=deferrable).state("wait") == "failed"
-
-
-def test_another_account_is_asked_by_its_registry_id(build: Build, capfd: pytest.CaptureFixture[str]) -> None:
-    build("new", "1.0.0")
-    assert run(registry_id="999999999999").state("wait") == "failed"
-    assert "999999999999" in log(capfd)
+    assert run(timeout=0.3).state("wait") == "failed"

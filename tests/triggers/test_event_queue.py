@@ -5,33 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from airflow.sdk.execution_time.comms import _new_encoder
 from airflow.triggers.base import BaseEventTrigger
-from hooks.test_event_queue import Sqs, moto, sqs
+from hooks.test_event_queue import DIGEST, NO_EVENTS, SCAN, Sqs, moto, parse, push_event, sqs
 from http_server import Reply
-from hypothesis import given
-from hypothesis import strategies as st
 from local_ecr import ACCOUNT, REPOSITORY
-from strategies import json_values
 from structlog.testing import capture_logs
 from triggers.test_cursor import Store, Stores, Triggerer, in_a_loop, needs_stored_events, soon
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
 from ecr_provider.exceptions import InvalidInputError
-from ecr_provider.hooks.event_queue import Message
 from ecr_provider.triggers import event_queue as module
-from ecr_provider.triggers.event_queue import EcrEventQueueTrigger, ImageEvent
+from ecr_provider.triggers.event_queue import EcrEventQueueTrigger
 
 __all__ = ["moto", "sqs"]
 
 pytestmark = needs_stored_events
 
-DIGEST = "sha256:" + "7" * 64
+URL = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/events"
 AGAIN_AT_ONCE = {"VisibilityTimeout": "1"}
 
 
@@ -44,34 +40,6 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def follow(url: str, **arguments: Any) -> EcrEventQueueTrigger:
     return EcrEventQueueTrigger(queue_url=url, **arguments)
-
-
-def push_event(event_id: str = "id-1", tag: str = "prod", **changes: Any) -> str:
-    """Write an event as the user guide shows it, with other values at its top or in its detail."""
-    detail = {
-        "result": "SUCCESS",
-        "repository-name": REPOSITORY,
-        "image-digest": DIGEST,
-        "action-type": "PUSH",
-        "image-tag": tag,
-    }
-    event = {
-        "version": "0",
-        "id": event_id,
-        "detail-type": "ECR Image Action",
-        "source": "aws.ecr",
-        "account": ACCOUNT,
-        "time": "2026-03-01T01:54:34Z",
-        "region": "us-west-2",
-        "resources": [],
-    }
-    top = {key: value for key, value in changes.items() if key in event or key == "detail"}
-    inner = {key: value for key, value in changes.items() if key not in top}
-    return json.dumps(event | {"detail": detail | inner} | top)
-
-
-def parse(body: str) -> ImageEvent:
-    return ImageEvent.parse(Message("message", "handle", body), "aws")
 
 
 # --- From a push to an event -----------------------------------------------------------------------------------
@@ -211,13 +179,13 @@ async def test_what_another_watcher_of_the_asset_had_is_no_repetition(sqs: Sqs) 
 
 @in_a_loop
 async def test_what_is_remembered_has_an_end() -> None:
-    async def stream() -> AsyncIterator[ImageEvent]:
+    async def stream() -> AsyncIterator[module._Received]:
         for number in [*range(1_500), *range(1_400, 1_500)]:
-            event = parse(push_event(f"id-{number}"))
-            event.is_stored = True
-            yield event
+            received = module._Received(event=parse(push_event(f"id-{number}")))
+            received.is_stored = True
+            yield received
 
-    trigger, store = follow("here"), Store()
+    trigger, store = follow(URL), Store()
     trigger.asset_state_store = cast("Any", Stores(store))
     told = [event async for event in trigger.filter_shared_stream(stream())]
     assert len(told) == 1_500
@@ -226,68 +194,6 @@ async def test_what_is_remembered_has_an_end() -> None:
 
 
 # --- What is no event ------------------------------------------------------------------------------------------
-
-HUGE = "x" * 100_000
-NO_EVENTS = {
-    "no JSON": "<html>\x1b[31m" + HUGE,
-    "no object": json.dumps([HUGE]),
-    "nested": "[" * 10_000 + "]" * 10_000,
-    "empty": "{}",
-    "detail is text": push_event(detail=HUGE),
-    "no digest": push_event(**{"image-digest": HUGE}),
-    "digest of another kind": push_event(**{"image-digest": [DIGEST]}),
-    "no repository": push_event(**{"repository-name": "../evil\n" + HUGE}),
-    "no tag": push_event(tag="a b\n\x1b[31m" + HUGE),
-    "tags are text": push_event(tag="", **{"image-tags": "abc"}),
-    "tags are an object": push_event(tag="", **{"image-tags": {"a": 1}}),
-    "no account": push_event(account="evil.example.com/"),
-    "account is a number": push_event(account=123456789012),
-    "no Region": push_event(region="us-east-1.evil.com/"),
-    "another source": push_event(source="my.app"),
-    "no source": push_event(source=None),
-    "no id": push_event(id=None),
-    "an endless id": push_event(id=HUGE),
-    "no time": push_event(time="yesterday"),
-    "time is missing": push_event(time=None),
-    "a time that is none's": push_event(time="2026-03-01T01:54:34"),
-    # What Airflow's own messages, or PostgreSQL, cannot hold.
-    "a huge number": push_event(more=10**30),
-    "not a number": push_event(more=float("nan")),
-    "infinite": push_event(more=float("inf")),
-    "half a character": push_event(more="\ud800"),
-    "half a character for a name": push_event(**{"\udc00": 1}),
-    "a zero": push_event(more="\0"),
-    "nested deeply": push_event(more=json.loads("[" * 500 + "]" * 500)),
-}
-
-
-@pytest.mark.parametrize("name", NO_EVENTS)
-def test_what_is_no_event_is_refused_in_few_words(name: str) -> None:
-    with pytest.raises(InvalidInputError) as caught:
-        parse(NO_EVENTS[name])
-    assert len(str(caught.value)) < 500
-    assert str(caught.value).isprintable()
-
-
-@given(st.dictionaries(st.sampled_from(list(json.loads(push_event()))), json_values()))
-def test_an_event_is_refused_or_can_be_stored(changes: dict[str, Any]) -> None:
-    try:
-        event = parse(json.dumps(json.loads(push_event()) | changes))
-    except InvalidInputError:
-        return
-    _new_encoder().encode(event.payload())
-    assert "\\u0000" not in json.dumps(event.payload(), allow_nan=False)
-
-
-@given(st.dictionaries(st.sampled_from(list(json.loads(push_event())["detail"])) | st.text(), json_values()))
-def test_so_does_its_detail(changes: dict[str, Any]) -> None:
-    event = json.loads(push_event())
-    try:
-        payload = parse(json.dumps(event | {"detail": event["detail"] | changes})).payload()
-    except InvalidInputError:
-        return
-    _new_encoder().encode(payload)
-    assert "\\u0000" not in json.dumps(payload, allow_nan=False)
 
 
 @in_a_loop
@@ -305,9 +211,7 @@ async def test_a_message_that_is_no_event_stays_is_logged_and_is_in_nobodys_way(
     assert max(map(len, said)) < 500
 
 
-@pytest.mark.parametrize(
-    ("has_dead_letters", "warnings"), [(True, 0), (False, 1)], ids=["with dead letters", "without"]
-)
+@pytest.mark.parametrize(("has_dead_letters", "warnings"), [(True, 0), (False, 1)])
 @in_a_loop
 async def test_a_queue_without_dead_letters_is_warned_about_once(
     sqs: Sqs, has_dead_letters: bool, warnings: int
@@ -346,37 +250,6 @@ async def test_an_event_of_ecr_that_nobody_wants_is_deleted_quietly(sqs: Sqs, bo
 
 # --- Which events ----------------------------------------------------------------------------------------------
 
-SCAN = {"detail-type": "ECR Image Scan", "action-type": None, "result": None, "image-tags": ["v1", "prod"]}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "event", "is_wanted"),
-    [
-        ({}, {}, True),
-        ({}, {"tag": ""}, True),
-        ({}, {"image-tag": None}, True),
-        ({}, {"action-type": "UPDATE_STORAGE_CLASS"}, False),
-        ({}, {"detail-type": "ECR Referrer Action"}, False),
-        ({"repository_name": REPOSITORY}, {}, True),
-        ({"repository_name": "shop/api"}, {}, False),
-        ({"image_tag": "prod"}, {}, True),
-        ({"image_tag": "prod"}, {"tag": "production"}, False),
-        ({"image_tag": "prod"}, {"tag": ""}, False),
-        ({"tag_pattern": r"v\d|w\d"}, {"tag": "v1"}, True),
-        ({"tag_pattern": r"v\d|w\d"}, {"tag": "v1x"}, False),
-        ({"tag_pattern": r"v\d|w\d"}, {"tag": "xw1"}, False),
-        ({"tag_pattern": ".*"}, {"tag": ""}, False),
-        ({"detail_type": "ECR Image Scan"}, {"tag": "", **SCAN}, True),
-        ({"detail_type": "ECR Image Scan", "image_tag": "prod"}, {"tag": "", **SCAN}, True),
-        ({"detail_type": "ECR Image Scan", "image_tag": "v2"}, {"tag": "", **SCAN}, False),
-        ({"detail_type": "ECR Image Scan"}, {}, False),
-        ({"detail_type": "ECR Image Scan"}, {"tag": "", **SCAN, "image-tags": []}, True),
-        ({"detail_type": "ECR Replication Action"}, {"detail-type": "ECR Replication Action"}, True),
-    ],
-)
-def test_a_watcher_wants(arguments: dict[str, Any], event: dict[str, Any], is_wanted: bool) -> None:
-    assert follow("here", **arguments).wants(parse(push_event(**event))) is is_wanted
-
 
 @in_a_loop
 async def test_an_event_of_several_tags_names_the_one_that_is_followed(sqs: Sqs) -> None:
@@ -387,3 +260,142 @@ async def test_an_event_of_several_tags_names_the_one_that_is_followed(sqs: Sqs)
         matched = triggerer.start(follow(url, detail_type="ECR Image Scan", tag_pattern="p.*"))
         await soon(lambda: named.payloads and matched.payloads)
     assert named.told("imageTag") == matched.told("imageTag") == ["prod"]
+
+
+# --- One loop --------------------------------------------------------------------------------------------------
+
+
+@in_a_loop
+async def test_all_watchers_of_a_queue_make_one_loop_and_each_has_what_it_wants(sqs: Sqs) -> None:
+    url = sqs.queue()
+    sqs.send(url, *(push_event(f"id-{number}", f"v{number}") for number in range(10)))
+    async with Triggerer() as triggerer:
+        everything = triggerer.start(follow(url), Store())
+        await asyncio.sleep(0.02)  # one that starts a little later misses nothing
+        watchers = [triggerer.start(follow(url, image_tag=f"v{number}"), Store()) for number in range(10)]
+        await soon(lambda: not sqs.left(url))
+        assert len(triggerer.streams._groups) == 1
+    assert sorted(everything.told("imageTag")) == [f"v{number}" for number in range(10)]
+    assert [watcher.told("imageTag") for watcher in watchers] == [[f"v{number}"] for number in range(10)]
+    assert sqs.actions.count("GetQueueAttributes") == 1
+
+
+@pytest.mark.parametrize("has_event", [False, True])
+@in_a_loop
+async def test_a_long_wait_for_messages_holds_up_nobody(sqs: Sqs, has_event: bool) -> None:
+    url, waiting, released = sqs.queue(), threading.Event(), threading.Event()
+    sqs.send(url, *[push_event()] * has_event)
+
+    def wait() -> None:
+        waiting.set()
+        released.wait(20)
+
+    sqs.replies["ReceiveMessage"] = [*[Reply(100)] * has_event, Reply(100, wait=wait)]
+    tasks = asyncio.all_tasks()
+    try:
+        async with Triggerer() as triggerer:
+            triggerer.start(follow(url))
+            await soon(waiting.is_set)
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
+        assert asyncio.all_tasks() == tasks
+    finally:
+        released.set()
+
+
+# --- Failures --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "ServiceUnavailable"])
+@pytest.mark.parametrize("action", ["ReceiveMessage", "GetQueueAttributes"])
+@in_a_loop
+async def test_what_sqs_refuses_is_logged_and_tried_again(sqs: Sqs, action: str, code: str) -> None:
+    url = sqs.queue()
+    sqs.send(url, push_event())
+    sqs.refuse(action, code, times=2)
+    with capture_logs() as logs:
+        async with Triggerer() as triggerer:
+            watcher = triggerer.start(follow(url))
+            await soon(lambda: watcher.payloads and not sqs.left(url))
+    assert len(watcher.payloads) == 1
+    assert f"{action} of {url} failed" in str(logs)
+
+
+@in_a_loop
+async def test_who_may_only_receive_and_delete_follows_all_the_same(sqs: Sqs) -> None:
+    url = sqs.queue()
+    sqs.send(url, push_event())
+    sqs.refuse("GetQueueAttributes", times=1_000)
+    async with Triggerer() as triggerer:
+        watcher = triggerer.start(follow(url))
+        await soon(lambda: watcher.payloads, 3)
+
+
+@in_a_loop
+async def test_a_queue_that_is_made_later_is_followed_then(sqs: Sqs) -> None:
+    name = "made-later"
+    url = f"{sqs.client.meta.endpoint_url}/{ACCOUNT}/{name}"
+    with capture_logs() as logs:
+        async with Triggerer() as triggerer:
+            watcher = triggerer.start(follow(url))
+            await soon(lambda: "Receiving from" in str(logs))
+            sqs.client.create_queue(QueueName=name)
+            sqs.send(url, push_event())
+            await soon(lambda: watcher.payloads)
+
+
+@pytest.mark.parametrize("wrong", [None, "{", "aws://:@:port"])
+@in_a_loop
+async def test_a_connection_that_is_mended_is_tried_again(
+    sqs: Sqs, monkeypatch: pytest.MonkeyPatch, wrong: str | None
+) -> None:
+    url = sqs.queue()
+    sqs.send(url, push_event())
+    if wrong:
+        monkeypatch.setenv("AIRFLOW_CONN_SHOP", wrong)
+    with capture_logs() as logs:
+        async with Triggerer() as triggerer:
+            watcher = triggerer.start(follow(url, aws_conn_id="shop"))
+            await soon(lambda: watcher.error or "Receiving from" in str(logs))
+            monkeypatch.setenv("AIRFLOW_CONN_SHOP", sqs.connection())
+            await soon(lambda: watcher.error or watcher.payloads)
+    assert watcher.told("imageDigest") == [DIGEST]
+
+
+# --- Arguments -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"image_tag": "prod", "tag_pattern": "prod"}, "not both"),
+        ({"image_tag": ""}, "not an image tag"),
+        ({"tag_pattern": "("}, "tag_pattern"),
+        ({"repository_name": "Shop"}, "not a repository name"),
+        ({"queue_url": ""}, "queue_url"),
+        ({"queue_url": "my-queue"}, "queue_url"),
+        ({"queue_url": None}, "queue_url"),
+        ({"queue_url": "arn:aws:sqs:us-east-1:123456789012:events"}, "queue_url"),
+    ],
+)
+def test_a_wrong_argument_is_refused_where_it_is_written(arguments: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInputError, match=reason):
+        EcrEventQueueTrigger(**({"queue_url": URL} | arguments))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"image_tag": "prod"}, {"tag_pattern": r"v\d+", "verify": False}])
+def test_equal_arguments_are_one_trigger(arguments: dict[str, Any]) -> None:
+    path, kept = follow(URL, **arguments).serialize()
+    assert path == f"{EcrEventQueueTrigger.__module__}.{EcrEventQueueTrigger.__qualname__}"
+    again = EcrEventQueueTrigger(**json.loads(json.dumps(kept)))
+    assert BaseEventTrigger.hash(*again.serialize()) == BaseEventTrigger.hash(path, kept)
+    assert follow(URL).shared_stream_key() == again.shared_stream_key() or "verify" in arguments
+
+
+@in_a_loop
+async def test_without_a_shared_loop_nothing_is_deleted(sqs: Sqs) -> None:
+    url = sqs.queue()
+    sqs.send(url, push_event())
+    event = await anext(aiter(follow(url).run()))
+    assert event.payload["imageDigest"] == DIGEST
+    assert sqs.left(url) == 1
