@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow.sdk import Asset
 from airflow.sdk import __version__ as task_sdk_version
 from airflow.sdk.definitions.template import literal
 from airflow.sdk.execution_time.context import InletEventsAccessors
@@ -16,8 +17,9 @@ from airflow.sdk.execution_time.xcom import XCom
 from packaging.version import Version
 
 if TYPE_CHECKING:
-    from airflow.sdk import Asset, BaseHook, Context
+    from airflow.sdk import BaseHook, Context
     from airflow.sdk.configuration import conf
+    from airflow.sdk.definitions.asset import AssetRef
     from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
     from airflow.sdk.execution_time.context import AssetStateStoreAccessor
     from airflow.triggers.base import BaseEventTrigger
@@ -46,6 +48,7 @@ __all__ = [
     "first_try_at",
     "literal",
     "recent_asset_events",
+    "referred_asset",
     "shared_stream_producer",
     "triggering_user",
     "xcom_value",
@@ -95,6 +98,19 @@ def recent_asset_events(asset: Asset, count: int) -> list[Any]:
     if hasattr(events, "ascending"):  # from Airflow 3.2 on; before, all of them come along
         events = events.ascending(False).limit(count)  # noqa: FBT003 - Airflow's own
     return sorted(events, key=lambda event: event.timestamp, reverse=True)[:count]
+
+
+def referred_asset(context: Context, reference: AssetRef) -> Asset:
+    """Return the asset that a reference is to, within a task.
+
+    :raises AirflowRuntimeError: Airflow knows none.
+    """
+    events: Any = context["outlet_events"]
+    if HAS_PARTITIONED_EVENTS:
+        key, extra = events._resolve_asset_ref(reference)  # noqa: SLF001 - the public way leaves out what says so
+        return Asset(name=key.name, uri=key.uri, extra=extra)
+    key = events[reference].key
+    return Asset(name=key.name, uri=key.uri)
 
 
 def triggering_user(context: Context) -> str | None:

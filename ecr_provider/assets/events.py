@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.sdk import Asset, AssetAlias, Context
+from airflow.sdk.definitions.asset import AssetRef
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from ecr_provider.assets.ecr import PARTITIONED, EcrImageAsset, reference_of, uri_of
@@ -15,7 +16,7 @@ from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.put_plan import Outcome
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.oci import ImageReference
-from ecr_provider.version_compat import recent_asset_events
+from ecr_provider.version_compat import recent_asset_events, referred_asset
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.report import ImageReport, TagReport
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 #: How many of an asset's last events are looked at: queues are not in order, and not every event tells of an image.
 _RECENT: Final = 20
+_WHAT_A_TAG_IS: Final = ("registryId", "repositoryName", "imageTag")
 
 
 class HasOutlets(Protocol):
@@ -37,7 +39,8 @@ class HasOutlets(Protocol):
 def images_of(context: Context, outlets: Sequence[Any]) -> Iterator[ImageReference]:
     """Yield the images of Amazon ECR that outlets are."""
     for outlet in outlets:
-        if not isinstance(outlet, AssetAlias) and (reference := reference_of(_asset_of(context, outlet))):
+        asset = _asset_of(context, outlet)
+        if asset and (reference := reference_of(asset)):
             yield reference
 
 
@@ -78,22 +81,20 @@ def emit_events(context: Context, task: HasOutlets, report: ImageReport, host: s
     for outlet in task.outlets:
         if isinstance(outlet, AssetAlias):
             _tell_alias(context, outlet, report, host, emit_unchanged=emit_unchanged)
-            kept.append(outlet)
-            continue
-        asset = _asset_of(context, outlet)
-        extra = _extra(report, _tag_of(asset, report))
-        if emit_unchanged or _is_new(asset, extra):
+        elif asset := _asset_of(context, outlet):
+            extra = _extra(report, _tag_of(asset, report))
+            if not emit_unchanged and not _is_new(context, asset, extra):
+                continue
             _tell(context, outlet, extra, is_partitioned=bool(asset.extra.get(PARTITIONED)))
-            kept.append(outlet)
+        kept.append(outlet)
     task.outlets = kept
 
 
-def _asset_of(context: Context, outlet: Any) -> Asset:
-    """Return the asset that an outlet is, or that it refers to by name or URI."""
+def _asset_of(context: Context, outlet: Any) -> Asset | None:
+    """Return the asset that an outlet is, or that it refers to by name or URI; ``None``: it is something else."""
     if isinstance(outlet, Asset):
         return outlet
-    key: Any = context["outlet_events"][outlet].key
-    return Asset(name=key.name, uri=key.uri)
+    return referred_asset(context, outlet) if isinstance(outlet, AssetRef) else None
 
 
 def _tell(context: Context, outlet: Any, extra: dict[str, Any], *, is_partitioned: bool) -> None:
@@ -110,14 +111,14 @@ def _tell_alias(context: Context, alias: AssetAlias, report: ImageReport, host: 
         reference = ImageReference(host, report["repositoryName"], tag["imageTag"] if tag else None)
         asset = _known_asset(context, reference)
         extra = _extra(report, tag)
-        if emit_unchanged or _is_new(asset, extra):
+        if emit_unchanged or _is_new(context, asset, extra):
             context["outlet_events"][alias].add(asset, extra=extra)
 
 
 def _known_asset(context: Context, reference: ImageReference) -> Asset:
     """Return the asset of an image, under the name that Airflow knows it by, if it does."""
     try:
-        return _asset_of(context, Asset.ref(uri=uri_of(reference)))
+        return referred_asset(context, Asset.ref(uri=uri_of(reference)))
     except AirflowRuntimeError:
         return EcrImageAsset(str(reference))
 
@@ -130,18 +131,20 @@ def _tag_of(asset: Asset, report: ImageReport) -> TagReport | None:
 
 def _extra(report: ImageReport, tag: TagReport | None) -> dict[str, Any]:
     """Return what an event tells: the report, of one tag if it is about one."""
-    return {key: value for key, value in report.items() if key != "tags"} | (dict(tag) if tag else {})
+    told = {key: value for key, value in report.items() if key not in ("tags", "imageTags")}
+    return told | (dict(tag) if tag else {})
 
 
-def _is_new(asset: Asset, extra: Mapping[str, Any]) -> bool:
+def _is_new(context: Context, asset: Asset, extra: Mapping[str, Any]) -> bool:
     if extra["outcome"] != Outcome.UNCHANGED.value:
         return True
-    told = [_image_in(event) for event in recent_asset_events(asset, _RECENT)]
-    of_tag = next((image for image in told if image.get("imageTag") == extra["imageTag"]), None)
+    told = [image for event in recent_asset_events(asset, _RECENT) if "imageDigest" in (image := _image_in(event))]
+    of_tag = next((image for image in told if all(image.get(name) == extra[name] for name in _WHAT_A_TAG_IS)), None)
     if of_tag is not None:
-        return bool(of_tag.get("imageDigest") != extra["imageDigest"])
-    # Of an asset that others write, too, an older image must not become the newest by being told of again.
-    return not told
+        return bool(of_tag["imageDigest"] != extra["imageDigest"])
+    # Of an asset that others write, too, an older image must not become the newest by being told of again. But a
+    # further try may be that of a task that put the tag and died.
+    return not told or context["ti"].try_number > 1
 
 
 # --- Reading -------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ IMAGE_ACTION: Final = "ECR Image Action"
 
 _DEEPEST: Final = 10  # of what an event's detail may contain
 _LARGEST: Final = 2**63 - 1
+_LONGEST_ID: Final = 128  # characters; EventBridge's are UUIDs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class ImageEvent:
         host = EcrRegistry(account_id, _text(event, "region"), partition).host
         repository_name = check_repository_name(detail.get("repository-name"))
         return cls(
-            event_id=_text(event, "id"),
+            event_id=_id(event),
             detail_type=_text(event, "detail-type"),
             time=_time(event),
             account_id=account_id,
@@ -76,11 +77,14 @@ class ImageEvent:
         """Tell whether an image was pushed, or got a tag."""
         return self.detail.get("action-type") == "PUSH" and self.detail.get("result") == "SUCCESS"
 
-    def payload(self) -> dict[str, Any]:
-        """Return what the event tells, as JSON."""
+    def payload(self, tag: str | None) -> dict[str, Any]:
+        """Return what the event tells, as JSON.
+
+        :param tag: the one of its tags that is followed.
+        """
         return {
             "imageDigest": str(self.image.digest),
-            "imageTag": next(iter(self.tags), None),
+            "imageTag": tag,
             "imageTags": list(self.tags),
             "registryId": self.account_id,
             "repositoryName": self.image.repository,
@@ -110,6 +114,13 @@ def _text(members: Mapping[str, Any], name: str) -> str:
         _check_storable(value)
         return value
     raise InvalidInputError(f"its {name} is {quote(value)}, not text")
+
+
+def _id(event: Mapping[str, Any]) -> str:
+    text = _text(event, "id")
+    if len(text) > _LONGEST_ID:
+        raise InvalidInputError(f"its id has {len(text)} characters, more than {_LONGEST_ID}")
+    return text
 
 
 def _time(event: Mapping[str, Any]) -> str:

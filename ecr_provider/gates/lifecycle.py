@@ -213,6 +213,8 @@ def _keeper(repository: EcrRepository, image: GatedImage) -> ImageDetail:
 
 
 def _number(name: str, given: object) -> int:
+    if isinstance(given, str) and given.isascii() and given.isdigit():  # a template makes text
+        return int(given)
     if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return given
     raise InvalidInputError(f"{name} {quote(given)} is not a number, 0 or more.")

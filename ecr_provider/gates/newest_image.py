@@ -86,13 +86,16 @@ class NewestImageGate:
         other = next((each.image for each in best if each.image.digest != best[0].image.digest), None)
         if other:
             return Look(Verdict.FAILED, _tie(best[0].image, other, len(best), seen))
-        return self._compare(repository, best[0], seen)
+        listed = self.newer_than is not None and any(detail.answers(self.newer_than) for detail in details)
+        return self._compare(repository, best[0], seen, is_listed=listed)
 
-    def _compare(self, repository: EcrRepository, best: Ranked, seen: str) -> Look:
+    def _compare(self, repository: EcrRepository, best: Ranked, seen: str, *, is_listed: bool) -> Look:
         found = _described(repository, ImageIdentifier(tag=best.image.tag))
         if found is None or found.digest != best.image.digest or not found.is_active:
             return Look.waiting(f"waiting for tags to settle; {best.image.tag} has just changed")
         reference = self._reference(repository)
+        if is_listed and reference.digest is None and not reference.why_not:
+            return Look.waiting(f"waiting for tags to settle; {self._name} was there, and is not any more")
         if reference.why_not:
             return Look(Verdict.FAILED, f"has nothing that is known to be newer: {reference.why_not}")
         if reference.digest and (found.digest == reference.digest or not best.rank > reference.rank):

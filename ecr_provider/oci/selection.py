@@ -27,6 +27,7 @@ ORDERS: Final = get_args(Order)
 _REFERRERS_TAG: Final = re.compile(r"sha256-[0-9a-f]{64}(\..*)?")
 
 
+_BEHIND_AN_OPERATOR: Final = re.compile(r"(?<=[<>=!~^]) +")
 _BEHIND_A_STAR: Final = re.compile(r"\*\.[^*]")
 
 
@@ -65,7 +66,7 @@ class TagPolicy:
     ``semver``: semantic versions of three numbers, with or without a ``v`` before them. ``numeric``: whole numbers.
     ``alphabetical``: text, by its code points. ``pushed``: whatever its tag, by the time of the image's push.
 
-    :param order: one of :data:`ORDERS`.
+    :param order: one of ``ORDERS``.
     :param semver_range: with ``semver``: what the version has to be, such as ``>=1.2,<2`` or ``~1.4``.
     :param include_prereleases: with ``semver``: whether ``1.3.0-rc.1`` counts, where the range lets it.
     :param tag_pattern: a regular expression that the whole tag has to match. Its group, if it has one, is what is
@@ -85,6 +86,8 @@ class TagPolicy:
             raise InvalidInputError(
                 f"semver_range and include_prereleases go with order='semver', and order is {self.order!r}."
             )
+        if not isinstance(self.include_prereleases, bool):
+            raise InvalidInputError(f"include_prereleases is {quote(self.include_prereleases)}; it is True or False.")
         groups = self._pattern.groups
         if groups > 1 and self.order != "numeric":
             raise InvalidInputError(
@@ -167,10 +170,10 @@ def rank_of(ranked: Iterable[Ranked], digest: Digest) -> Any:
 
 
 def _range(text: str) -> SimpleSpec:
-    """Read a range as people write it: with spaces behind the commas, and nothing behind a ``*``."""
+    """Read a range as people write it: with spaces behind commas and operators, and nothing behind a ``*``."""
     if _BEHIND_A_STAR.search(text):
         raise ValueError("a number behind a * would be ignored")
-    return SimpleSpec(",".join(block.strip() for block in text.split(",")))
+    return SimpleSpec(",".join(_BEHIND_AN_OPERATOR.sub("", block.strip()) for block in text.split(",")))
 
 
 def _numbers(texts: Iterable[str | None]) -> tuple[int, ...] | None:

@@ -46,7 +46,7 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
     operator_extra_links = (EcrImageLink(), EcrRepositoryLink())
     ui_color = "#ffd699"
     gate_kind: ClassVar[str]
-    """Which gate it is, in the words of :func:`ecr_provider.gates.gate_of`."""
+    """Which gate it is, in the words of :func:`ecr_provider.gates.kinds.gate_of`."""
 
     def __init__(
         self,

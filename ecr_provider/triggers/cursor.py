@@ -48,11 +48,13 @@ class Cursor:
         self._key = f"{name}:{Digest.of(json.dumps(watched, sort_keys=True).encode()).encoded[:16]}"
         self._log = trigger.log
         self._moves: list[tuple[Observation, Any]] = []
+        self._kept: Any = None
 
     async def load(self) -> Any:
         """Return the place, as JSON; ``None``: there is none yet."""
         places = [await store.aget(self._key) for store in self._stores]
-        return next((place for place in places if place is not None), None)
+        self._kept = next((place for place in places if place is not None), None)
+        return self._kept
 
     def move(self, place: Any, observation: Observation) -> None:
         """Note a place, to be kept once all that came of an observation is stored."""
@@ -68,8 +70,9 @@ class Cursor:
             return
         place = self._moves[stored[-1]][1]
         try:
-            for store in self._stores:
+            for store in self._stores if place != self._kept else ():
                 await store.aset(self._key, place)
+            self._kept = place
         except AirflowRuntimeError as error:
             self._log.warning("The place is kept later: %s", error)
         else:

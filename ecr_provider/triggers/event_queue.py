@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from ecr_provider.ecr.events import IMAGE_ACTION, ImageEvent
-from ecr_provider.exceptions import EcrProviderError, InvalidInputError
+from ecr_provider.exceptions import EcrCallError, EcrProviderError, InvalidInputError
 from ecr_provider.hooks.event_queue import EcrEventQueueHook, Message
 from ecr_provider.oci import check_repository_name, check_tag
+from ecr_provider.oci.quoting import quote
 from ecr_provider.oci.selection import compiled_pattern
 from ecr_provider.triggers.cursor import Cursor, Observation, StoringProducer
 from ecr_provider.version_compat import HAS_STORED_EVENTS
@@ -94,7 +96,7 @@ class EcrEventQueueTrigger(BaseEventTrigger):
             )
         if image_tag is not None and tag_pattern is not None:
             raise InvalidInputError("Give image_tag or tag_pattern, not both.")
-        self.queue_url = queue_url
+        self.queue_url = _checked_url(queue_url)
         self.repository_name = None if repository_name is None else check_repository_name(repository_name)
         self.image_tag = None if image_tag is None else check_tag(image_tag)
         self.tag_pattern = None if tag_pattern is None else compiled_pattern(tag_pattern).pattern
@@ -133,7 +135,7 @@ class EcrEventQueueTrigger(BaseEventTrigger):
                 seen[event.event_id] = None
                 while len(seen) > _REMEMBERED:
                     seen.popitem(last=False)
-                yield TriggerEvent(event.payload())
+                yield TriggerEvent(event.payload(self._wanted_tag(event)))
                 cursor.move(list(seen)[-_KEPT:], received)
             await cursor.keep()
 
@@ -149,9 +151,16 @@ class EcrEventQueueTrigger(BaseEventTrigger):
             event.detail_type == self.detail_type
             and (event.is_push or self.detail_type != IMAGE_ACTION)
             and self.repository_name in (None, event.image.repository)
-            and (self.image_tag is None or self.image_tag in event.tags)
-            and (self.tag_pattern is None or any(re.fullmatch(self.tag_pattern, tag) for tag in event.tags))
+            and ((self.image_tag is None and self.tag_pattern is None) or any(map(self._is_wanted, event.tags)))
         )
+
+    def _wanted_tag(self, event: ImageEvent) -> str | None:
+        """Return the tag by which an event is wanted, or else its first."""
+        return next((tag for tag in event.tags if self._is_wanted(tag)), next(iter(event.tags), None))
+
+    def _is_wanted(self, tag: str) -> bool:
+        is_named = self.image_tag in (None, tag)
+        return is_named and (self.tag_pattern is None or re.fullmatch(self.tag_pattern, tag) is not None)
 
     def hook_arguments(self) -> dict[str, Any]:
         """Return the arguments of the hook."""
@@ -188,6 +197,15 @@ class _Received(Observation):
     event: ImageEvent | None = None
 
 
+def _checked_url(url: object) -> str:
+    if isinstance(url, str) and re.fullmatch(r"https?://[^/\s]+/\S+", url):
+        return url
+    raise InvalidInputError(
+        f"queue_url {quote(url)} is not the URL of a queue, such as "
+        "https://sqs.us-east-1.amazonaws.com/123456789012/ecr-events."
+    )
+
+
 class _Queue(StoringProducer):
     """One loop for all watchers of a queue."""
 
@@ -208,7 +226,7 @@ class _Queue(StoringProducer):
             try:
                 hook = await self._connected()
                 messages = await self._in_thread(hook.receive, self._url)
-            except EcrProviderError as error:
+            except (EcrProviderError, AirflowRuntimeError) as error:
                 self._log.error("Receiving from %s: %s", self._url, error)
                 await asyncio.sleep(_AFTER_A_FAILURE)
                 continue
@@ -241,14 +259,22 @@ class _Queue(StoringProducer):
         if self._hook is None:
             hook = EcrEventQueueHook(**self._trigger.hook_arguments())
             await sync_to_async(lambda: hook.client)()  # reads the connection
-            if not await self._in_thread(hook.has_dead_letters, self._url):
-                self._log.warning(
-                    "%s has no dead-letter queue: a message that is none of ECR's events comes again and again until "
-                    "its retention period is over",
-                    self._url,
-                )
             self._hook = hook
+            await self._warn_of_missing_dead_letters(hook)
         return self._hook
+
+    async def _warn_of_missing_dead_letters(self, hook: EcrEventQueueHook) -> None:
+        try:
+            if await self._in_thread(hook.has_dead_letters, self._url):
+                return
+        except EcrCallError as error:
+            self._log.warning("Whether %s has a dead-letter queue is not known: %s", self._url, error)
+            return
+        self._log.warning(
+            "%s has no dead-letter queue: a message that is none of ECR's events comes again and again until its "
+            "retention period is over",
+            self._url,
+        )
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import random
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from ecr_provider.ecr.identifiers import check_registry_id
@@ -18,7 +20,7 @@ from ecr_provider.ecr.listing import list_images
 from ecr_provider.ecr.put_plan import Outcome
 from ecr_provider.ecr.report import found_report
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
-from ecr_provider.exceptions import EcrProviderError, InvalidInputError
+from ecr_provider.exceptions import EcrProviderError, InvalidInputError, RepositoryNotFoundError
 from ecr_provider.oci import Digest, check_repository_name, check_tag
 from ecr_provider.oci.quoting import quote
 from ecr_provider.oci.selection import compiled_pattern
@@ -27,6 +29,7 @@ from ecr_provider.triggers.hooks import shared_hook
 
 _JITTER: Final = 0.1
 _CURSOR: Final = "ecr_image_watch"
+_LOG: Final = logging.getLogger(__name__)
 
 
 class EcrImageWatchTrigger(BaseEventTrigger):
@@ -135,11 +138,9 @@ class EcrImageWatchTrigger(BaseEventTrigger):
             try:
                 shared = await shared_hook(hook)
                 repository = shared.repository(self.repository_name, registry_id=self.registry_id)
-                images = await asyncio.to_thread(lambda: tuple(list_images(repository, "TAGGED")))  # noqa: B023 - awaited
-            except EcrProviderError as error:
+                yield _Look(repository, await asyncio.to_thread(_tagged_images, repository))
+            except (EcrProviderError, AirflowRuntimeError) as error:
                 self.log.error("Watching %s: %s", self.repository_name, error)  # noqa: TRY400 - the message says it all
-            else:
-                yield _Look(repository, images)
             await asyncio.sleep(self.poll_interval * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - no secret
 
     @property
@@ -202,7 +203,8 @@ class _Change:
 
     def payload(self, repository: EcrRepository) -> dict[str, Any]:
         report = found_report(repository, self.image, self.tag, [self.tag], self.previous)
-        return {key: value for key, value in report.items() if key != "tags"} | {"outcome": self.outcome.value}
+        told = {key: value for key, value in report.items() if key not in ("tags", "imageTags")}
+        return told | {"outcome": self.outcome.value}
 
 
 @dataclass
@@ -256,6 +258,14 @@ class _PatternWatch:
             "imagePushedAt": at.isoformat(),
             "imageDigests": sorted({str(image.digest) for image in dated if image.image_pushed_at == at}),
         }
+
+
+def _tagged_images(repository: EcrRepository) -> tuple[ImageDetail, ...]:
+    try:
+        return tuple(list_images(repository, "TAGGED"))
+    except RepositoryNotFoundError:  # a push may create it
+        _LOG.warning("There is no repository %s to watch, yet", repository)
+        return ()
 
 
 def _interval(seconds: object) -> float:

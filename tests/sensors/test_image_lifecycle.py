@@ -162,8 +162,9 @@ def test_the_image_to_go_back_to_has_to_stay_too(
     assert f"@{old.digest} expires by rule 4" in log(capfd)
 
 
-@pytest.mark.parametrize("rollback", ["", "  ", "{{ none }}", "{{ params.nothing }}", "{{ '' }}", "None"])
-@pytest.mark.parametrize("is_native", [False, True])
+@pytest.mark.parametrize(
+    ("rollback", "is_native"), [("", False), ("{{ ' ' }}", False), ("{{ params.nothing }}", False), ("{{ none }}", True)]
+)
 def test_a_first_release_has_nothing_to_go_back_to(build: Build, rollback: str, is_native: bool) -> None:
     build("new", "build-42")
     result = run({"render_template_as_native_obj": is_native}, rollback_image_digest=rollback, params={"nothing": None})
@@ -182,7 +183,7 @@ def test_what_a_release_replaced_is_what_to_go_back_to(
         release = EcrPutImageOperator(
             task_id="release", repository_name=REPOSITORY, source_image_tag="build-42", image_tags=["prod"]
         )
-        sensor(rollback_image_digest=release.output["previousImageDigest"])
+        sensor(rollback_image_digest=release.output["previousImageDigest"])  # type: ignore[index]  # not in its stub
     assert run_dag(dag).state("wait") == ("success" if is_first else "failed")
     assert (f"@{old.digest} expires by rule 4" in log(capfd)) is not is_first
 
@@ -191,9 +192,7 @@ def test_what_a_release_replaced_is_what_to_go_back_to(
     ("arguments", "words"),
     [
         ({"rollback_image_digest": str(Digest.of(b"gone"))}, f"{REPOSITORY}@{Digest.of(b'gone')}"),
-        ({"rollback_image_digest": "sha256:short"}, "rollback_image_digest: "),
         ({"rollback_image_digest": "build-42"}, "rollback_image_digest: "),
-        ({"days_ahead": -1}, "days_ahead"),
         ({"pushes_ahead": "{{ 'many' }}"}, "pushes_ahead"),
         ({"days_ahead": "{{ none }}"}, "days_ahead"),
         ({"image_tag": "build-43"}, f"{REPOSITORY}:build-43"),
@@ -308,7 +307,7 @@ def test_an_image_that_is_deleted_while_it_waits_fails_the_task(
 
 
 @pytest.mark.parametrize(
-    ("operation", "deferrable"), [("GetLifecyclePolicy", False), (START, False), (LOOK, False), (LOOK, True)]
+    ("operation", "deferrable"), [("GetLifecyclePolicy", False), (START, False), (LOOK, True)]
 )
 def test_throttling_is_waited_out_and_a_refusal_is_not(
     ecr: EcrEmulator, build: Build, have: Any, operation: str, deferrable: bool

@@ -333,13 +333,12 @@ async def test_who_may_only_receive_and_delete_follows_all_the_same(sqs: Sqs) ->
 
 @in_a_loop
 async def test_a_queue_that_is_made_later_is_followed_then(sqs: Sqs) -> None:
-    name = "made-later"
-    url = f"{sqs.client.meta.endpoint_url}/{ACCOUNT}/{name}"
+    url = f"{sqs.client.meta.endpoint_url}/{ACCOUNT}/made-later"
     with capture_logs() as logs:
         async with Triggerer() as triggerer:
             watcher = triggerer.start(follow(url))
             await soon(lambda: "Receiving from" in str(logs))
-            sqs.client.create_queue(QueueName=name)
+            sqs.client.create_queue(QueueName="made-later")
             sqs.send(url, push_event())
             await soon(lambda: watcher.payloads)
 
