@@ -9,7 +9,7 @@ import strategies  # noqa: F401 - no deadlines
 from emulator_calls import ONCE, OTHER, version
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_ecr import REPOSITORY, needs
+from local_ecr import ACCOUNT, REPOSITORY, needs
 
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.ecr.signing import Signing, describe_signings, signing_profiles
@@ -39,6 +39,17 @@ def rule(profile: str, *filters: str) -> Any:
 
 def configure(client: ECRClient, *rules: Any) -> None:
     client.put_signing_configuration(signingConfiguration={"rules": list(rules)})
+
+
+@pytest.fixture
+def foreign(ecr: EcrEmulator) -> EcrRepository:
+    """A repository of another account, which allows everything, with an image that its registry signs."""
+    owner = ecr.client(account_id=OTHER)
+    owner.create_repository(repositoryName=REPOSITORY)
+    owner.set_repository_policy(repositoryName=REPOSITORY, policyText=EVERYTHING)
+    configure(owner, rule(CENTRAL))
+    push(owner, REPOSITORY, IMAGE)
+    return EcrRepository(ecr.client(), REPOSITORY, OTHER)
 
 
 # --- The state of an image -------------------------------------------------------------------------------------------
@@ -88,13 +99,7 @@ def test_an_image_that_no_rule_signs_has_no_state(client: ECRClient, repository:
     assert describe_signings(repository, DIGEST) == ()
 
 
-def test_another_account_s_image_is_asked_for_by_its_registry_id(ecr: EcrEmulator) -> None:
-    owner = ecr.client(account_id=OTHER)
-    owner.create_repository(repositoryName=REPOSITORY)
-    owner.set_repository_policy(repositoryName=REPOSITORY, policyText=EVERYTHING)
-    configure(owner, rule(CENTRAL))
-    push(owner, REPOSITORY, IMAGE)
-    foreign = EcrRepository(ecr.client(), REPOSITORY, OTHER)
+def test_another_account_s_image_is_asked_for_by_its_registry_id(foreign: EcrRepository) -> None:
     assert describe_signings(foreign, DIGEST) == (Signing(CENTRAL, "IN_PROGRESS"),)
 
 
@@ -158,11 +163,18 @@ def test_a_push_is_signed_with_the_profiles_that_are_named(
     client.batch_delete_image(repositoryName=REPOSITORY, imageIds=[{"imageDigest": IMAGE.digest}])
     push(client, REPOSITORY, IMAGE)
     signed = {signing.profile_arn for signing in describe_signings(repository, DIGEST)}
-    assert set(signing_profiles(repository)) == signed
+    assert set(signing_profiles(repository) or ()) == signed
 
 
 def test_a_registry_that_signs_nothing_has_no_profiles(repository: EcrRepository) -> None:
     assert signing_profiles(repository) == ()
+
+
+def test_another_account_s_profiles_cannot_be_seen(client: ECRClient, foreign: EcrRepository) -> None:
+    assert signing_profiles(foreign) is None
+    configure(client, rule(RELEASE))  # a rule of one's own is none of theirs
+    assert signing_profiles(foreign) is None
+    assert signing_profiles(EcrRepository(client, REPOSITORY, ACCOUNT)) == (RELEASE,)
 
 
 def test_other_failures_of_the_configuration_are_errors(ecr: EcrEmulator) -> None:

@@ -317,6 +317,11 @@ def test_what_is_for_versions_is_refused_for_other_orders(order: Order, policy: 
     assert [word for word in (*policy, repr(order), "order='semver'") if word not in message] == []
 
 
+@pytest.mark.parametrize("value", ["false", "", 1, 0, None, ["x"]], ids=quote)
+def test_text_is_no_choice_of_pre_releases(value: Any) -> None:
+    assert refusal(order="semver", include_prereleases=value).startswith(f"include_prereleases is {quote(value)}; ")
+
+
 @pytest.mark.parametrize(
     "semver_range",
     [

@@ -163,7 +163,8 @@ def test_the_image_to_go_back_to_has_to_stay_too(
 
 
 @pytest.mark.parametrize(
-    ("rollback", "is_native"), [("", False), ("{{ ' ' }}", False), ("{{ params.nothing }}", False), ("{{ none }}", True)]
+    ("rollback", "is_native"),
+    [("", False), ("{{ ' ' }}", False), ("{{ params.nothing }}", False), ("{{ none }}", True)],
 )
 def test_a_first_release_has_nothing_to_go_back_to(build: Build, rollback: str, is_native: bool) -> None:
     build("new", "build-42")
@@ -306,9 +307,7 @@ def test_an_image_that_is_deleted_while_it_waits_fails_the_task(
     assert f"{REPOSITORY}@{old.digest} " in log(capfd)
 
 
-@pytest.mark.parametrize(
-    ("operation", "deferrable"), [("GetLifecyclePolicy", False), (START, False), (LOOK, True)]
-)
+@pytest.mark.parametrize(("operation", "deferrable"), [("GetLifecyclePolicy", False), (START, False), (LOOK, True)])
 def test_throttling_is_waited_out_and_a_refusal_is_not(
     ecr: EcrEmulator, build: Build, have: Any, operation: str, deferrable: bool
 ) -> None:

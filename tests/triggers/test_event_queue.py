@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from airflow.triggers.base import BaseEventTrigger
@@ -15,7 +15,7 @@ from hooks.test_event_queue import DIGEST, NO_EVENTS, SCAN, Sqs, moto, parse, pu
 from http_server import Reply
 from local_ecr import ACCOUNT, REPOSITORY
 from structlog.testing import capture_logs
-from triggers.test_cursor import Store, Stores, Triggerer, in_a_loop, needs_stored_events, soon
+from triggers.test_cursor import Store, Triggerer, in_a_loop, needs_stored_events, soon, stores_of
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
@@ -186,7 +186,7 @@ async def test_what_is_remembered_has_an_end() -> None:
             yield received
 
     trigger, store = follow(URL), Store()
-    trigger.asset_state_store = cast("Any", Stores(store))
+    trigger.asset_state_store = stores_of(store)
     told = [event async for event in trigger.filter_shared_stream(stream())]
     assert len(told) == 1_500
     (kept,) = map(json.loads, store.kept.values())
@@ -283,7 +283,7 @@ async def test_all_watchers_of_a_queue_make_one_loop_and_each_has_what_it_wants(
 @pytest.mark.parametrize("has_event", [False, True])
 @in_a_loop
 async def test_a_long_wait_for_messages_holds_up_nobody(sqs: Sqs, has_event: bool) -> None:
-    url, waiting, released = sqs.queue(), threading.Event(), threading.Event()
+    url, waiting, released, tasks = sqs.queue(), threading.Event(), threading.Event(), asyncio.all_tasks()
     sqs.send(url, *[push_event()] * has_event)
 
     def wait() -> None:
@@ -291,7 +291,6 @@ async def test_a_long_wait_for_messages_holds_up_nobody(sqs: Sqs, has_event: boo
         released.wait(20)
 
     sqs.replies["ReceiveMessage"] = [*[Reply(100)] * has_event, Reply(100, wait=wait)]
-    tasks = asyncio.all_tasks()
     try:
         async with Triggerer() as triggerer:
             triggerer.start(follow(url))
@@ -333,12 +332,13 @@ async def test_who_may_only_receive_and_delete_follows_all_the_same(sqs: Sqs) ->
 
 @in_a_loop
 async def test_a_queue_that_is_made_later_is_followed_then(sqs: Sqs) -> None:
-    url = f"{sqs.client.meta.endpoint_url}/{ACCOUNT}/made-later"
+    url = sqs.queue()
+    sqs.client.delete_queue(QueueUrl=url)
     with capture_logs() as logs:
         async with Triggerer() as triggerer:
             watcher = triggerer.start(follow(url))
             await soon(lambda: "Receiving from" in str(logs))
-            sqs.client.create_queue(QueueName="made-later")
+            sqs.client.create_queue(QueueName=url.rpartition("/")[2])
             sqs.send(url, push_event())
             await soon(lambda: watcher.payloads)
 

@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 import strategies  # noqa: F401 - its settings
-from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
-from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow.triggers.base import BaseEventTrigger
 from hypothesis import given
 from hypothesis import strategies as st
 from local_ecr import ACCOUNT, REPOSITORY, connection
 from structlog.testing import capture_logs
 from triggers.test_cursor import (
+    GONE,
     Store,
     Triggerer,
     ecr,
@@ -65,7 +64,6 @@ async def test_a_tag_that_appears_is_an_event(ecr: EcrEmulator, build: Build, wh
         {
             "imageDigest": image.digest,
             "imageTag": "prod",
-            "imageTags": ["prod"],
             "registryId": ACCOUNT,
             "repositoryName": REPOSITORY,
             "imageUri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{REPOSITORY}@{image.digest}",
@@ -203,9 +201,6 @@ def test_ten_thousand_tags_are_looked_at_in_no_time(one: Any, told: int) -> None
 # --- One loop --------------------------------------------------------------------------------------------------
 
 
-GONE = AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 503}))
-
-
 @in_a_loop
 async def test_all_watchers_of_a_repository_make_one_loop(ecr: EcrEmulator) -> None:
     async with Triggerer() as triggerer:
@@ -267,19 +262,6 @@ async def test_who_fails_or_leaves_takes_nobody_along(ecr: EcrEmulator, build: B
 
 
 @in_a_loop
-async def test_a_place_that_cannot_be_kept_is_kept_later(ecr: EcrEmulator, build: Build) -> None:
-    store = Store()
-    async with Triggerer() as triggerer:
-        watcher = triggerer.start(watch(), store)
-        await looked(ecr, watcher)
-        store.failures = [GONE] * 2
-        image = build("first", "prod")
-        await looked(ecr, watcher)
-        await soon(lambda: image.digest in str(store.kept))
-    assert watcher.told("imageDigest") == [image.digest]
-
-
-@in_a_loop
 async def test_a_slow_answer_blocks_no_loop_and_no_end_and_nothing_is_left(ecr: EcrEmulator) -> None:
     asked, released, tasks = threading.Event(), threading.Event(), asyncio.all_tasks()
 
@@ -309,7 +291,6 @@ ONE_TRY = {"retries": {"total_max_attempts": 1}}
         ("fail", "ThrottlingException"),
         ("fail", "AccessDeniedException"),
         ("fail", "ExpiredTokenException"),
-        ("fail", "RepositoryNotFoundException"),
         ("fail", "ServerException"),
         ("cut",),
         ("truncate", 20),
@@ -335,6 +316,22 @@ async def test_a_look_that_fails_is_logged_and_done_again(
     errors = [log["event"] for log in logs if log["log_level"] == "error"]
     said = f"Watching {REPOSITORY}: DescribeImages of {REPOSITORY} "
     assert [error[: len(said)] for error in errors] == [said] * 4
+
+
+@in_a_loop
+async def test_a_repository_that_is_made_by_a_push_is_watched_from_then_on(
+    ecr: EcrEmulator, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Triggerer() as triggerer:
+        watcher = triggerer.start(watch(repository_name="shop/api"))
+        for _ in range(2):  # the second time it is made as it was
+            await looked(ecr, watcher)
+            ecr.client().create_repository(repositoryName="shop/api")
+            image = build("first", "prod", repository_name="shop/api")
+            await looked(ecr, watcher)
+            ecr.client().delete_repository(repositoryName="shop/api", force=True)
+    assert watcher.told("outcome", "imageDigest") == [("created", image.digest)]
+    assert "no repository shop/api" in caplog.text
 
 
 @pytest.mark.parametrize("wrong", [None, "{", "aws://:@:port"])
