@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
-from ecr_provider.ecr.limits import MAX_IMAGE_IDS
+from ecr_provider.ecr.limits import MAX_IMAGE_IDS, MAX_IMAGES_A_PAGE
 from ecr_provider.ecr.listing import list_images
 from ecr_provider.ecr.repository import Image, ImageDetail
 from ecr_provider.exceptions import InvalidManifestError
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
 
 
 def index_with(repository: EcrRepository, digest: Digest, *, most: int | None = MAX_IMAGE_IDS) -> ImageDetail | None:
-    """Find an image index that lists an image, among the newest hundred, or all.
+    """Find an image index that lists an image: among the newest hundred of the first thousand images, or everywhere.
 
     One DescribeImages for each thousand images, and one BatchGetImage for each hundred indexes, which counts as a pull
-    of them.
+    of them. By default these are two calls: enough for a warning, and no proof that there is none.
 
     :param repository: where to look.
     :param digest: the image.
-    :param most: how many indexes to read, the newest first; ``None``: all.
+    :param most: how many indexes to read, the newest first; ``None``: all of the repository.
     :raises EcrCallError: a call failed.
     """
-    details = [detail for detail in list_images(repository) if is_image_index(detail.media_type or "")]
+    images = islice(list_images(repository), None if most is None else MAX_IMAGES_A_PAGE)
+    details = [detail for detail in images if is_image_index(detail.media_type or "")]
     details.sort(key=lambda detail: detail.image_pushed_at.timestamp() if detail.image_pushed_at else 0.0, reverse=True)
     indexes = {detail.digest: detail for detail in details[:most]}
     for found in repository.read(map(ImageIdentifier, indexes)).values():

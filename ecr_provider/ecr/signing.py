@@ -72,6 +72,11 @@ def signing_profiles(repository: EcrRepository) -> tuple[str, ...] | None:
             )
             return tuple(dict.fromkeys(profiles))
     except EcrCallError as error:
-        if error.code == "SigningConfigurationNotFoundException":
-            return ()
-        raise
+        if error.code != "SigningConfigurationNotFoundException":
+            raise
+        return () if repository.registry_id in (None, _own_registry_id(repository)) else None
+
+
+def _own_registry_id(repository: EcrRepository) -> str:
+    with translated("DescribeRegistry", str(repository)):
+        return repository.client.describe_registry()["registryId"]

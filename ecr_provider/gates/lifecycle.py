@@ -109,6 +109,7 @@ class LifecycleGate:
         self.pushes_ahead = pushes_ahead
         self._started = started
         self._keepers: dict[GatedImage, ImageDetail] = {}
+        self._indexes: dict[Digest, ImageDetail] = {}
 
     @classmethod
     def from_json(
@@ -143,7 +144,7 @@ class LifecycleGate:
         :raises ImageNotFoundError: an image is gone.
         :raises EcrCallError: another failure of a call.
         """
-        self._keepers = {image: _keeper(repository, image) for image in (self.image, *self.others)}
+        self._keepers = {image: self._keeper(repository, image) for image in (self.image, *self.others)}
         if gone := [f"{image} is {each.image_status}" for image, each in self._keepers.items() if not each.is_active]:
             return self._told(repository, Verdict.FAILED, f"cannot be pulled: {'; '.join(gone)}", ())
         policy = lifecycle_policy(repository)
@@ -158,6 +159,15 @@ class LifecycleGate:
         if preview and preview.policy == ahead and preview.status == "IN_PROGRESS":
             return self._waiting("waiting for the preview of the lifecycle policy")
         return self._start(repository, ahead)  # somebody else's came in between, or ECR failed
+
+    def _keeper(self, repository: EcrRepository, image: GatedImage) -> ImageDetail:
+        """Describe the image or, of a part of an index, the index: the part stays as long as that does."""
+        detail = repository.describe_image(ImageIdentifier(image.digest))
+        if detail.tags or is_image_index(detail.media_type or ""):
+            return detail  # hardly a part, and to look for an index counts as a pull of all of them
+        known = self._indexes.get(detail.digest) or _outermost_index(repository, detail)
+        self._indexes[detail.digest] = known
+        return repository.describe_image(ImageIdentifier(known.digest))
 
     def _start(self, repository: EcrRepository, ahead: str) -> Look:
         # Not even another preview of the same policy would do: what it looked at may be older than the image.
@@ -202,13 +212,10 @@ class LifecycleGate:
         return Look(verdict, says, self.image.report(repository, verdict, previewResults=told))
 
 
-def _keeper(repository: EcrRepository, image: GatedImage) -> ImageDetail:
-    """Describe the image or, of a part of an index, the index: the part stays as long as that does, and no longer."""
-    detail = repository.describe_image(ImageIdentifier(image.digest))
-    # Looking for it counts as a pull of all indexes, so that it is not done for what is hardly a part.
-    may_be_part = not detail.tags and not is_image_index(detail.media_type or "")
-    while may_be_part and (index := index_with(repository, detail.digest, most=None)):
-        detail, may_be_part = index, not index.tags  # an index may be a part of another one
+def _outermost_index(repository: EcrRepository, detail: ImageDetail) -> ImageDetail:
+    """Return the index that an image is a part of, or else the image itself; an index may be a part of another one."""
+    while not detail.tags and (index := index_with(repository, detail.digest, most=None)):
+        detail = index
     return detail
 
 

@@ -67,5 +67,5 @@ class EcrImageLifecycleSensor(EcrImageGateSensor):
         return super().image_arguments() | {"others": others}
 
 
-def _is_none(digest: str | None) -> bool:
-    return digest in (None, "", "None")
+def _is_none(digest: object) -> bool:
+    return digest is None or (isinstance(digest, str) and digest.strip() in ("", "None"))

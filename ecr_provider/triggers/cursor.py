@@ -53,8 +53,9 @@ class Cursor:
     async def load(self) -> Any:
         """Return the place, as JSON; ``None``: there is none yet."""
         places = [await store.aget(self._key) for store in self._stores]
-        self._kept = next((place for place in places if place is not None), None)
-        return self._kept
+        known = next((place for place in places if place is not None), None)
+        self._kept = known if all(place == known for place in places) else None
+        return known
 
     def move(self, place: Any, observation: Observation) -> None:
         """Note a place, to be kept once all that came of an observation is stored."""

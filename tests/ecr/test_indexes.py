@@ -33,7 +33,8 @@ def test_the_index_of_an_image_is_found_in_two_calls(ecr: EcrEmulator, repositor
     assert found is not None
     assert (str(found.digest), set(found.tags), found.registry_id) == (new.digest, {"build-42", "prod"}, ACCOUNT)
     assert ecr.calls == ["DescribeImages", "BatchGetImage"]
-    assert ecr.requests[0].parameters == {"repositoryName": REPOSITORY, "maxResults": 1000}
+    page = {"repositoryName": REPOSITORY, "filter": {"tagStatus": "ANY"}, "maxResults": 1000}
+    assert ecr.requests[0].parameters == page
 
 
 def test_only_indexes_are_read(ecr: EcrEmulator, client: ECRClient, repository: EcrRepository, build: Build) -> None:
@@ -57,18 +58,18 @@ def test_where_there_is_no_index_nothing_is_read(ecr: EcrEmulator, repository: E
     assert ecr.calls == ["DescribeImages"]
 
 
-def test_only_the_newest_are_looked_at(
-    ecr: EcrEmulator, repository: EcrRepository, build: Build, monkeypatch: pytest.MonkeyPatch
+def test_only_the_newest_are_looked_at_unless_all_are_wanted(
+    ecr: EcrEmulator, repository: EcrRepository, build: Build
 ) -> None:
-    monkeypatch.setattr("ecr_provider.ecr.indexes.MAX_IMAGE_IDS", 2)
     old = build("old")
     newer = []
     for name in ("new", "newest"):
         ecr.advance(60)
         newer.append(build(name))
-    assert index_with(repository, of(old, 0)) is None
+    assert index_with(repository, of(old, 0), most=2) is None
     assert ecr.requests[-1].parameters["imageIds"] == [{"imageDigest": each.digest} for each in reversed(newer)]
-    assert index_with(repository, of(newer[0], 0)) is not None
+    assert index_with(repository, of(newer[0], 0), most=2) is not None
+    assert index_with(repository, of(old, 0), most=None) is not None
 
 
 def test_of_several_indexes_the_newest_is_told(

@@ -41,7 +41,7 @@ def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
 
 def log(capfd: pytest.CaptureFixture[str]) -> str:
     out, err = capfd.readouterr()
-    return " ".join((out + err).replace("\\'", "'").split())  # Airflow 3.0 shows errors by their repr
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", out + err).split())  # Airflow 3.0 shows errors in colours
 
 
 def after_some_looks(ecr: EcrEmulator, action: Callable[[], object]) -> None:
