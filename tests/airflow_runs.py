@@ -57,8 +57,7 @@ def run_task(make: Callable[[], BaseOperator], **dag_arguments: Any) -> Run:
 def run_dag(dag: DAG) -> Run:
     """Run a DAG once, to its end."""
     _prepare_database()
-    if not task_sdk_version.startswith("1.0."):
-        _store(dag)
+    _store(dag)
     return Run(dag.test())
 
 
@@ -78,10 +77,15 @@ def _store(dag: DAG) -> None:
     # dag.test() takes DAGs of a configured folder; those that a test makes are stored by hand.
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
 
+    update: Any = update_dag_parsing_results_in_db
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
         session.commit()
-        serialized = [LazyDeserializedDAG.from_dag(dag)]
-        update_dag_parsing_results_in_db("dags-folder", None, serialized, {}, None, set(), session)
+        if task_sdk_version.startswith("1.0."):
+            made: Any = DAG
+            update("dags-folder", None, [made.from_sdk_dag(dag)], {}, set(), session)
+        else:
+            from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+            update("dags-folder", None, [LazyDeserializedDAG.from_dag(dag)], {}, None, set(), session)

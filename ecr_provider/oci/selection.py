@@ -122,7 +122,7 @@ class TagPolicy:
                 return _numbers(found.groups() or (found[0],))
             case "alphabetical":
                 return found[self._pattern.groups]
-            case "pushed":
+            case _:  # pushed
                 return image.pushed_at
 
     def _version(self, text: str | None) -> Version | None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from airflow.triggers.base import BaseEventTrigger
-from hooks.test_event_queue import DIGEST, NO_EVENTS, SCAN, Sqs, moto, parse, push_event, sqs
 from http_server import Reply
 from local_ecr import ACCOUNT, REPOSITORY
+from queue_events import DIGEST, NO_EVENTS, SCAN, parse, push_event
+from sqs_door import Sqs, moto, sqs
 from structlog.testing import capture_logs
-from triggers.test_cursor import Store, Triggerer, in_a_loop, needs_stored_events, soon, stores_of
+from triggerer import Store, Triggerer, in_a_loop, needs_stored_events, soon, stores_of
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_ecr import ACCOUNT, REPOSITORY, connection
 from structlog.testing import capture_logs
-from triggers.test_cursor import (
+from triggerer import (
     GONE,
     Store,
     Triggerer,
@@ -27,7 +27,6 @@ from triggers.test_cursor import (
     either_way,
     in_a_loop,
     looked,
-    needs_stored_events,
     put,
     soon,
     untag,
@@ -45,8 +44,6 @@ __all__ = ["ecr"]
 
 Build = Callable[..., SampleImage]
 What = dict[str, str]
-
-pytestmark = needs_stored_events
 
 # --- What is an event ------------------------------------------------------------------------------------------
 
