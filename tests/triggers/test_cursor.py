@@ -16,6 +16,7 @@ from triggerer import (
     Store,
     Triggerer,
     What,
+    ecr,
     either_way,
     in_a_loop,
     looked,
@@ -32,6 +33,8 @@ from ecr_provider.emulator import EcrEmulator
 from ecr_provider.triggers.cursor import Cursor, Observation
 from ecr_provider.triggers.image_watch import EcrImageWatchTrigger
 from ecr_provider.version_compat import asset_stores
+
+__all__ = ["ecr"]
 
 pytestmark = needs_stored_events
 
