@@ -51,8 +51,10 @@ nitpick_ignore_regex = [
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
     (
         r"py:(class|exc)",
-        r"AdvanceItem|AirflowFailException|Asset|BaseEventTrigger|Config|Connection|Context|Dataset|ECRClient|SQSClient|"
-        r"TaskInstanceKey|datetime|\w+TypeDef",
+        (
+            r"AdvanceItem|AirflowFailException|Asset|BaseEventTrigger|Config|Connection|Context|Dataset|ECRClient|"
+            r"SQSClient|TaskInstanceKey|datetime|\w+TypeDef"
+        ),
     ),
     # Of this package, and not for its users.
     (r"py:class", r"ecr_provider\..*\._\w+|ecr_provider\.oci\.strict_json\.JsonObject"),

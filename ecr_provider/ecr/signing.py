@@ -20,12 +20,14 @@ class Signing:
 
     :param profile_arn: the signing profile, of AWS Signer.
     :param status: ``IN_PROGRESS``, ``COMPLETE`` or ``FAILED``.
-    :param failure: the code and reason of a failure.
+    :param failure_code: ECR's code of a failure.
+    :param failure_reason: ECR's words for it.
     """
 
     profile_arn: str
     status: str
-    failure: str = ""
+    failure_code: str = ""
+    failure_reason: str = ""
 
 
 def describe_signings(repository: EcrRepository, digest: Digest) -> tuple[Signing, ...]:
@@ -44,7 +46,8 @@ def describe_signings(repository: EcrRepository, digest: Digest) -> tuple[Signin
             Signing(
                 profile_arn=each["signingProfileArn"],
                 status=each["status"],
-                failure=": ".join(filter(None, (each.get("failureCode"), each.get("failureReason")))),
+                failure_code=each.get("failureCode", ""),
+                failure_reason=each.get("failureReason", ""),
             )
             for each in answer.get("signingStatuses", ())
         )

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from ecr_provider.gates.gate import Gate
 from ecr_provider.gates.image import ImageGate
-from ecr_provider.gates.lifecycle import LifecycleGate
+from ecr_provider.gates.image_lifecycle import LifecycleGate
+from ecr_provider.gates.image_referrers import ReferrersGate
+from ecr_provider.gates.image_replication import ReplicationGate
+from ecr_provider.gates.image_scan import ScanGate
 from ecr_provider.gates.newest_image import NewestImageGate
-from ecr_provider.gates.referrers import ReferrersGate
-from ecr_provider.gates.replication import ReplicationGate
-from ecr_provider.gates.scan import ScanGate
 
 #: By the names under which triggers store them.
 _GATES: Final[dict[str, Callable[..., Gate]]] = {

@@ -40,7 +40,9 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-_REMEDIES: Final = {"FAILED": "start_scan=True starts another one, and on_state can choose otherwise"}
+_REMEDIES: Final = {
+    "FAILED": "start_scan=True starts another one, where ECR's quotas let it, and on_state can choose otherwise"
+}
 _LONGEST_SETTLE_TIME: Final = 24 * 60 * 60  # seconds
 
 
@@ -189,12 +191,13 @@ def _limits(given: object) -> dict[str, int]:
             raise InvalidInputError(
                 f"max_findings: {quote(severity)} is not a severity; they are {', '.join(SEVERITIES)}."
             )
-        if not isinstance(most, int) or isinstance(most, bool) or most < 0:
+        is_text = isinstance(most, str) and most.isascii() and most.isdigit()  # as a template makes it
+        if not is_text and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
             raise InvalidInputError(f"max_findings: {quote(most)} {severity} is not a number of findings, 0 or more.")
-    limits = dict(given)
+    limits = {severity: int(most) for severity, most in given.items()}
     for one, other in (("UNDEFINED", "UNTRIAGED"), ("UNTRIAGED", "UNDEFINED")):
         if one in given:  # the same in the words of basic and of enhanced scanning
-            limits.setdefault(other, given[one])
+            limits.setdefault(other, limits[one])
     return limits
 
 

@@ -45,9 +45,9 @@ class EcrImageWatchTrigger(BaseEventTrigger):
         )
 
     The first look notes what is there. From then on, each tag that appears or moves is an event. All watchers of a
-    repository share one loop, in which a look is one ``DescribeImages`` for each thousand images; that does not count
-    as a pull. From Airflow 3.3 on, the place is kept with the asset: what happens while no triggerer runs is noticed
-    afterwards. Before, it is not.
+    repository with one ``poll_interval`` share one loop, in which a look is one ``DescribeImages`` for each thousand
+    images; that does not count as a pull. From Airflow 3.3 on, the place is kept with the asset: what happens while no
+    triggerer runs is noticed afterwards. Before, it is not.
 
     An event's payload is what :class:`~ecr_provider.ecr.report.ImageReport` says of one tag, with the outcome
     ``created`` or ``moved``; :func:`~ecr_provider.assets.events.latest_image` reads it.

@@ -207,7 +207,8 @@ def test_only_the_profile_that_is_named_counts(ecr: EcrEmulator, build: Build, s
     build("new", "build-42")
     ecr.advance(60)
     result = run(deferrable=deferrable, signing_profile_arns=[RELEASE])
-    assert result.xcom("wait", "signingStatuses") == [{"signingProfileArn": RELEASE, "status": "COMPLETE"}]
+    (status,) = result.xcom("wait", "signingStatuses")
+    assert (status["signingProfileArn"], status["status"]) == (RELEASE, "COMPLETE")
 
 
 # --- In vain ---------------------------------------------------------------------------------------------------------

@@ -111,7 +111,10 @@ class ReferrersGate:
             return Look(Verdict.FAILED, f"signing failed: {says}", report)
         if missing or any(signing.status != _COMPLETE for signing in signings):
             return Look.waiting(f"waiting for what refers to it; {says}")
-        repository.describe_image(ImageIdentifier(self.image.digest))  # what refers to an image may outlive it
+        detail = repository.describe_image(ImageIdentifier(self.image.digest))  # what refers to it may outlive it
+        if not detail.is_active:
+            report = self._report(repository, Verdict.FAILED, found, signings)
+            return Look(Verdict.FAILED, f"cannot be pulled: its status is {detail.image_status}", report)
         count = sum(map(len, found.values()))
         says = "; ".join(filter(None, (f"{count} referrer{'' if count == 1 else 's'}" if found else "", says)))
         return Look(Verdict.PASSED, f"has {says}", self._report(repository, Verdict.PASSED, found, signings))
@@ -187,7 +190,15 @@ class ReferrersGate:
             for subject, each in found.items()
             for referrer in each
         ]
-        statuses = [{"signingProfileArn": each.profile_arn, "status": each.status} for each in signings]
+        statuses = [
+            {
+                "signingProfileArn": each.profile_arn,
+                "status": each.status,
+                "failureCode": each.failure_code or None,
+                "failureReason": each.failure_reason or None,
+            }
+            for each in signings
+        ]
         return self.image.report(repository, verdict, referrers=referrers, signingStatuses=statuses)
 
 
@@ -197,5 +208,6 @@ def _shortages(missing: Sequence[_Missing]) -> Iterator[str]:
 
 
 def _progress(signing: Signing) -> str:
-    reason = f" ({signing.failure})" if signing.failure else ""
+    failure = ": ".join(filter(None, (signing.failure_code, signing.failure_reason)))
+    reason = f" ({failure})" if failure else ""
     return f"signing with {signing.profile_arn} {signing.status}{reason}"

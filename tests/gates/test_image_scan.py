@@ -22,8 +22,8 @@ from ecr_provider.emulator import Finding as Scripted
 from ecr_provider.emulator.samples import SampleImage, SampleManifest, push, sample_image
 from ecr_provider.exceptions import AccessDeniedError, ImageNotFoundError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict, look_at
+from ecr_provider.gates.image_scan import ScanGate
 from ecr_provider.gates.kinds import gate_of
-from ecr_provider.gates.scan import ScanGate
 from ecr_provider.gates.scan_policy import ON_STATE
 from ecr_provider.oci import Digest
 from ecr_provider.oci.media_types import OCI_IMAGE_INDEX
@@ -60,7 +60,7 @@ def skip(ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch) -> Skip:
         ecr.advance(seconds)
         skipped += timedelta(seconds=seconds)
 
-    monkeypatch.setattr("ecr_provider.gates.scan.datetime", Ahead)
+    monkeypatch.setattr("ecr_provider.gates.image_scan.datetime", Ahead)
     return move
 
 

@@ -18,7 +18,7 @@ from ecr_provider.emulator import EcrEmulator, SigningStep
 from ecr_provider.emulator.samples import SampleImage, SampleManifest, push, sample_artifact, sample_image
 from ecr_provider.exceptions import AccessDeniedError, ImageNotFoundError, InvalidInputError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict, look_at
-from ecr_provider.gates.referrers import ReferrersGate
+from ecr_provider.gates.image_referrers import ReferrersGate
 from ecr_provider.oci import Digest
 
 if TYPE_CHECKING:
@@ -273,8 +273,14 @@ def sign(client: ECRClient, *rules: tuple[str, list[str]], image: SampleImage = 
     put(client, REPOSITORY, image, imageTag="again")
 
 
-def states(*told: tuple[str, str]) -> list[dict[str, str]]:
-    return [{"signingProfileArn": profile, "status": status} for profile, status in told]
+def states(*told: tuple[str, str], failure: tuple[str | None, str | None] = (None, None)) -> list[dict[str, Any]]:
+    """What XCom says of each profile; the failure is that of the last."""
+    found: list[dict[str, Any]] = [
+        {"signingProfileArn": profile, "status": status, "failureCode": None, "failureReason": None}
+        for profile, status in told
+    ]
+    found[-1] |= {"failureCode": failure[0], "failureReason": failure[1]}
+    return found
 
 
 def test_signing_is_waited_for(ecr: EcrEmulator, client: ECRClient, repository: EcrRepository) -> None:
@@ -306,7 +312,9 @@ def test_one_profile_that_failed_fails_it(ecr: EcrEmulator, client: ECRClient, r
     )
     assert seen.report is not None
     assert (seen.verdict, seen.report["outcome"]) == (Verdict.FAILED, "failed")
-    assert seen.report["signingStatuses"] == states((RELEASE, "IN_PROGRESS"), (CENTRAL, "FAILED"))
+    assert seen.report["signingStatuses"] == states(
+        (RELEASE, "IN_PROGRESS"), (CENTRAL, "FAILED"), failure=("AccessDenied", "No signer:SignPayload")
+    )
 
 
 def test_only_the_profiles_that_are_named_count(ecr: EcrEmulator, client: ECRClient, repository: EcrRepository) -> None:

@@ -19,7 +19,7 @@ from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import PLATFORMS, SampleImage, push, sample_image
 from ecr_provider.gates.gate import GatedImage, Look, Verdict, look_at
-from ecr_provider.gates.lifecycle import LifecycleGate, policy_ahead
+from ecr_provider.gates.image_lifecycle import LifecycleGate, policy_ahead
 from ecr_provider.oci import Digest
 
 if TYPE_CHECKING:
@@ -259,6 +259,15 @@ def test_a_part_of_an_index_stays_as_long_as_that_does(client: ECRClient, verdic
     assert verdict(CHILD, days_ahead=3) is Verdict.PASSED
 
 
+def test_a_tag_of_its_own_keeps_no_part_of_an_index_that_goes(client: ECRClient, verdict: Verdicts) -> None:
+    push(client, REPOSITORY, INDEX, "a-1")
+    part = client.batch_get_image(repositoryName=REPOSITORY, imageIds=[{"imageDigest": CHILD}])["images"][0]
+    client.put_image(repositoryName=REPOSITORY, imageManifest=part["imageManifest"], imageTag="part-1")
+    have(client, rule(1, tagged("a*"), older(3)), rule(2, tagged("part*"), older(1)))
+    assert verdict(CHILD, days_ahead=2) is Verdict.PASSED
+    assert verdict(CHILD, days_ahead=3) is Verdict.FAILED
+
+
 # --- While it waits --------------------------------------------------------------------------------------------------
 
 ONE_UNTAGGED = rule(1, UNTAGGED, more_than(1))
@@ -323,8 +332,10 @@ def test_what_happens_to_a_tag_meanwhile_counts_and_the_image_is_the_same(
     assert seen.report["imageDigest"] == kept
 
 
-def test_a_look_pulls_nothing(client: ECRClient, kept: str, verdict: Verdicts) -> None:
-    assert verdict(kept, push(client, REPOSITORY, INDEX)) is Verdict.PASSED
+def test_a_look_at_what_no_rule_is_about_pulls_nothing(client: ECRClient, verdict: Verdicts) -> None:
+    have(client, rule(1, tagged("b*"), older(3)))
+    push(client, REPOSITORY, INDEX, "a-1")
+    assert verdict(CHILD, INDEX.digest) is Verdict.PASSED
     details = client.describe_images(repositoryName=REPOSITORY)["imageDetails"]
     assert [each for each in details if "lastRecordedPullTime" in each] == []
 

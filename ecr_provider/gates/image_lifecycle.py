@@ -14,7 +14,6 @@ from ecr_provider.ecr.wildcards import matches
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.oci import Digest
-from ecr_provider.oci.media_types import is_image_index
 from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
@@ -44,18 +43,25 @@ def policy_ahead(policy: str, *, days: int, pushes: int) -> str:
     return json.dumps(read, ensure_ascii=False, separators=(",", ":"))
 
 
+def rule_about(policy: str, tags: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return the first rule that is about an image of these tags; a later one cannot touch it any more.
+
+    :param policy: the policy's text.
+    :param tags: the image's.
+    """
+    rules = sorted(filter(_is_about_standard, json.loads(policy)["rules"]), key=lambda rule: int(rule["rulePriority"]))
+    return next((rule for rule in rules if _selects(rule["selection"], tags)), None)
+
+
 def rule_within(policy: str, tags: Sequence[str], *, days: int, pushes: int) -> int | None:
     """Return the priority of the rule by which even the youngest image is gone after so many days or pushes.
-
-    It is the first that is about an image of these tags, as a later one cannot touch that any more.
 
     :param policy: the policy's text.
     :param tags: the image's.
     :param days: how many days.
     :param pushes: how many pushes, all of images that the same rule is about.
     """
-    rules = sorted(filter(_is_about_standard, json.loads(policy)["rules"]), key=lambda rule: int(rule["rulePriority"]))
-    rule = next((rule for rule in rules if _selects(rule["selection"], tags)), None)
+    rule = rule_about(policy, tags)
     if rule and rule["selection"]["countNumber"] <= _ahead(rule["selection"], days, pushes):
         return int(rule["rulePriority"])
     return None
@@ -144,12 +150,15 @@ class LifecycleGate:
         :raises ImageNotFoundError: an image is gone.
         :raises EcrCallError: another failure of a call.
         """
-        self._keepers = {image: self._keeper(repository, image) for image in (self.image, *self.others)}
-        if gone := [f"{image} is {each.image_status}" for image, each in self._keepers.items() if not each.is_active]:
+        images = {
+            image: repository.describe_image(ImageIdentifier(image.digest)) for image in (self.image, *self.others)
+        }
+        if gone := [f"{image} is {detail.image_status}" for image, detail in images.items() if not detail.is_active]:
             return self._told(repository, Verdict.FAILED, f"cannot be pulled: {'; '.join(gone)}", ())
         policy = lifecycle_policy(repository)
         if policy is None:
             return self._told(repository, Verdict.PASSED, "stays: the repository has no lifecycle policy", ())
+        self._keepers = {image: self._keeper(repository, policy, detail) for image, detail in images.items()}
         ahead = policy_ahead(policy, days=self.days_ahead, pushes=self.pushes_ahead)
         if self._started != self._scene(ahead):
             return self._start(repository, ahead)
@@ -160,11 +169,10 @@ class LifecycleGate:
             return self._waiting("waiting for the preview of the lifecycle policy")
         return self._start(repository, ahead)  # somebody else's came in between, or ECR failed
 
-    def _keeper(self, repository: EcrRepository, image: GatedImage) -> ImageDetail:
-        """Describe the image or, of a part of an index, the index: the part stays as long as that does."""
-        detail = repository.describe_image(ImageIdentifier(image.digest))
-        if detail.tags or is_image_index(detail.media_type or ""):
-            return detail  # hardly a part, and to look for an index counts as a pull of all of them
+    def _keeper(self, repository: EcrRepository, policy: str, detail: ImageDetail) -> ImageDetail:
+        """Return the image or, of a part of an index, the index: ECR keeps the part as long as that, and no longer."""
+        if rule_about(policy, detail.tags) is None:
+            return detail  # nothing can touch it, and to look for an index counts as a pull of all of them
         known = self._indexes.get(detail.digest) or _outermost_index(repository, detail)
         self._indexes[detail.digest] = known
         return repository.describe_image(ImageIdentifier(known.digest))
@@ -214,7 +222,7 @@ class LifecycleGate:
 
 def _outermost_index(repository: EcrRepository, detail: ImageDetail) -> ImageDetail:
     """Return the index that an image is a part of, or else the image itself; an index may be a part of another one."""
-    while not detail.tags and (index := index_with(repository, detail.digest, most=None)):
+    while index := index_with(repository, detail.digest, most=None):
         detail = index
     return detail
 

@@ -25,7 +25,7 @@ from ecr_provider.exceptions import (
     ServiceFaultError,
 )
 from ecr_provider.gates.gate import GatedImage, Look, Verdict, look_at
-from ecr_provider.gates.replication import ReplicationGate, _overall
+from ecr_provider.gates.image_replication import ReplicationGate, _overall
 from ecr_provider.oci import Digest
 
 if TYPE_CHECKING:

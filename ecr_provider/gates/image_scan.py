@@ -45,7 +45,7 @@ class _Seen(NamedTuple):
     def after(cls, before: Self | None, scan: Scan, now: datetime) -> Self:
         """Compare with what was seen before: what changed while somebody looked, settles from then on."""
         state = scan.status, scan.counts is not None
-        ended = scan.completed_at or now
+        ended = min(scan.completed_at or now, now)  # ECR's clock may be ahead
         if before is None:
             return cls(*state, ended)
         if before[:2] != state:
@@ -114,7 +114,9 @@ class ScanGate:
         images = self.images(repository)
         if not images:
             says = "is an image index without images, so that nothing can be scanned"
-            return Look(Verdict.FAILED, says, self.image.report(repository, Verdict.FAILED, scans=[]))
+            return Look(
+                Verdict.FAILED, says, self.image.report(repository, Verdict.FAILED, findingSeverityCounts={}, scans=[])
+            )
         judged = [self._judge(repository, image) for image in images]
         self._starts = False
         verdict = _overall(judgement.verdict for _, _, judgement in judged)
@@ -142,7 +144,8 @@ class ScanGate:
         except EcrCallError as error:
             if error.code not in _NOT_STARTED:
                 raise
-            return replace(scan, description=f"{scan.description}; ECR starts none now, {error.code}")
+            description = "; ".join(filter(None, (scan.description, f"ECR starts none now, {error.code}")))
+            return replace(scan, description=description)
 
     def _memory(self) -> dict[str, Any]:
         return {"start_scan": False, "seen": {str(digest): seen.to_json() for digest, seen in self._seen.items()}}
