@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.sdk import Asset, AssetAlias, Context
 from airflow.sdk.definitions.asset import AssetRef
-from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 from ecr_provider.assets.ecr import PARTITIONED, EcrImageAsset, reference_of, uri_of
 from ecr_provider.ecr.identifiers import EcrRegistry
@@ -119,7 +119,9 @@ def _known_asset(context: Context, reference: ImageReference) -> Asset:
     """Return the asset of an image, under the name that Airflow knows it by, if it does."""
     try:
         return referred_asset(context, Asset.ref(uri=uri_of(reference)))
-    except AirflowRuntimeError:
+    except AirflowRuntimeError as error:
+        if error.error.error is not ErrorType.ASSET_NOT_FOUND:
+            raise
         return EcrImageAsset(str(reference))
 
 

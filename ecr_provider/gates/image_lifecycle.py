@@ -163,10 +163,11 @@ class LifecycleGate:
         if self._started != self._scene(ahead):
             return self._start(repository, ahead)
         preview = describe_preview(repository, [keeper.digest for keeper in self._keepers.values()])
-        if preview and preview.policy == ahead and preview.status == "COMPLETE":
-            return self._decide(repository, policy, preview)
-        if preview and preview.policy == ahead and preview.status == "IN_PROGRESS":
-            return self._waiting("waiting for the preview of the lifecycle policy")
+        if preview and _holds(json.loads(preview.policy), json.loads(ahead)):
+            if preview.status == "COMPLETE":
+                return self._decide(repository, policy, preview)
+            if preview.status == "IN_PROGRESS":
+                return self._waiting("waiting for the preview of the lifecycle policy")
         return self._start(repository, ahead)  # somebody else's came in between, or ECR failed
 
     def _keeper(self, repository: EcrRepository, policy: str, detail: ImageDetail) -> ImageDetail:
@@ -225,6 +226,15 @@ def _outermost_index(repository: EcrRepository, detail: ImageDetail) -> ImageDet
     while index := index_with(repository, detail.digest, most=None):
         detail = index
     return detail
+
+
+def _holds(there: Any, wanted: Any) -> bool:
+    """Tell whether JSON says all that is wanted: whether ECR answers a policy as it was sent is not documented."""
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        return all(key in there and _holds(there[key], value) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(there, list):
+        return len(there) == len(wanted) and all(map(_holds, there, wanted))
+    return bool(there == wanted)
 
 
 def _number(name: str, given: object) -> int:

@@ -22,7 +22,25 @@ _T = TypeVar("_T")
 AWS_TEMPLATE_FIELDS: Final = ("aws_conn_id", "region_name", "verify", "repository_name", "registry_id")
 
 
-class EcrHookMixin:
+class AwsArgumentsMixin:
+    """Hold the AWS arguments of a task or a trigger."""
+
+    aws_conn_id: str | None
+    region_name: str | None
+    verify: bool | str | None
+    botocore_config: dict[str, Any] | None
+
+    def hook_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the hook."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "config": self.botocore_config,
+        }
+
+
+class EcrHookMixin(AwsArgumentsMixin):
     """Hold the AWS arguments of a task and make the hook of them, on first use.
 
     The amazon provider's own base classes are for its internal use, and importing them imports boto3, which a DAG
@@ -30,10 +48,6 @@ class EcrHookMixin:
     """
 
     template_fields: Sequence[str]
-    aws_conn_id: str | None
-    region_name: str | None
-    verify: bool | str | None
-    botocore_config: dict[str, Any] | None
     repository_name: str
     registry_id: str | None
 
@@ -80,15 +94,6 @@ class EcrHookMixin:
         from ecr_provider.hooks.ecr import EcrImageHook  # noqa: PLC0415 - imports boto3, see the class docstring
 
         return EcrImageHook(**self.hook_arguments())
-
-    def hook_arguments(self) -> dict[str, Any]:
-        """Return the arguments of the hook, which a trigger takes along, too."""
-        return {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "config": self.botocore_config,
-        }
 
 
 class StrictHookMixin:

@@ -17,6 +17,7 @@ from asgiref.sync import sync_to_async
 from ecr_provider.ecr.events import IMAGE_ACTION, ImageEvent
 from ecr_provider.exceptions import EcrCallError, EcrProviderError, InvalidInputError
 from ecr_provider.hooks.event_queue import EcrEventQueueHook, Message
+from ecr_provider.hooks.mixin import AwsArgumentsMixin
 from ecr_provider.oci import check_repository_name, check_tag
 from ecr_provider.oci.quoting import quote
 from ecr_provider.oci.selection import compiled_pattern
@@ -37,7 +38,7 @@ _REMEMBERED: Final = 1_000  # ids of events, while the triggerer runs
 _KEPT: Final = 100  # … and across its restarts
 
 
-class EcrEventQueueTrigger(BaseEventTrigger):
+class EcrEventQueueTrigger(AwsArgumentsMixin, BaseEventTrigger):
     """Follow the events of a queue, for an ``AssetWatcher``; from Airflow 3.3 on.
 
     ::
@@ -161,15 +162,6 @@ class EcrEventQueueTrigger(BaseEventTrigger):
     def _is_wanted(self, tag: str) -> bool:
         is_named = self.image_tag in (None, tag)
         return is_named and (self.tag_pattern is None or re.fullmatch(self.tag_pattern, tag) is not None)
-
-    def hook_arguments(self) -> dict[str, Any]:
-        """Return the arguments of the hook."""
-        return {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "config": self.botocore_config,
-        }
 
     def _filters(self) -> dict[str, Any]:
         return {

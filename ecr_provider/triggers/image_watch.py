@@ -21,6 +21,7 @@ from ecr_provider.ecr.put_plan import Outcome
 from ecr_provider.ecr.report import found_report
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 from ecr_provider.exceptions import EcrProviderError, InvalidInputError, RepositoryNotFoundError
+from ecr_provider.hooks.mixin import AwsArgumentsMixin
 from ecr_provider.oci import Digest, check_repository_name, check_tag
 from ecr_provider.oci.quoting import quote
 from ecr_provider.oci.selection import compiled_pattern
@@ -32,7 +33,7 @@ _CURSOR: Final = "ecr_image_watch"
 _LOG: Final = logging.getLogger(__name__)
 
 
-class EcrImageWatchTrigger(BaseEventTrigger):
+class EcrImageWatchTrigger(AwsArgumentsMixin, BaseEventTrigger):
     """Watch the tags of a repository, for an ``AssetWatcher``.
 
     ::
@@ -128,16 +129,10 @@ class EcrImageWatchTrigger(BaseEventTrigger):
 
     async def looks(self) -> AsyncIterator[_Look]:
         """Look for ever. What ECR refuses is logged and tried again: a watcher that gave up would miss what comes."""
-        hook = {
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "config": self.botocore_config,
-        }
         while True:
             try:
-                shared = await shared_hook(hook)
-                repository = shared.repository(self.repository_name, registry_id=self.registry_id)
+                hook = await shared_hook(self.hook_arguments())
+                repository = hook.repository(self.repository_name, registry_id=self.registry_id)
                 yield _Look(repository, await asyncio.to_thread(_tagged_images, repository))
             except (EcrProviderError, AirflowRuntimeError) as error:
                 self.log.error("Watching %s: %s", self.repository_name, error)  # noqa: TRY400 - the message says it all
