@@ -107,7 +107,7 @@ def test_another_account_is_reached_by_its_registry_id(ecr: EcrEmulator) -> None
     owner.create_repository(repositoryName=REPOSITORY)
     push(owner, REPOSITORY, sample_image(), "build-42")
     foreign = EcrRepository(ecr.client(), REPOSITORY, "999999999999")
-    with pytest.raises(AccessDeniedError, match="repository policy"):
+    with pytest.raises(AccessDeniedError, match="policy of the repository"):
         foreign.get_image(ImageIdentifier(tag="build-42"))
     policy = '{"Statement":[{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"ecr:*"}]}'
     owner.set_repository_policy(repositoryName=REPOSITORY, policyText=policy)

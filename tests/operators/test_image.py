@@ -159,7 +159,7 @@ def fail_source(ecr: EcrEmulator) -> None:
         (lambda _: None, {"repository_name": "shop/nowhere"}, "Create the repository"),
         (lambda _: None, {"image_digest": str(Digest.of(b"other"))}, "nothing was put"),
         (lambda _: None, {"expected_current_digest": str(Digest.of(b"other"))}, "decide which image is wanted"),
-        (lambda ecr: ecr.faults.fail("PutImage", "LimitExceededException", times=9), {}, "higher quota"),
+        (lambda ecr: ecr.faults.fail("PutImage", "LimitExceededException", times=9), {}, "ask AWS for a higher one"),
         (lambda ecr: ecr.faults.fail("PutImage", "KmsException"), {}, "KMS key"),
         (lambda ecr: ecr.faults.fail("PutImage", "AccessDeniedException"), {}, "IAM policy"),
         (lambda _: None, {"aws_conn_id": "nowhere"}, "'nowhere' does not exist"),
