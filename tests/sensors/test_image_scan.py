@@ -250,7 +250,7 @@ def test_a_scan_is_started_if_there_is_none(
     ecr: EcrEmulator, build: Build, capfd: pytest.CaptureFixture[str], *, deferrable: bool
 ) -> None:
     build("new", "build-42")
-    ecr.scans.script(CLEAN)
+    ecr.scans.script(ScanStep("IN_PROGRESS"), ScanStep("COMPLETE", after=0.1))
     result = run(start_scan=True, deferrable=deferrable)
     assert result.state("check") == "success"
     assert ecr.calls.count("StartImageScan") == 2
