@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TAGS: Final = 10_000
 _A_PAGE: Final = 1_000
 _ROUNDS: Final = 5
-_AIM: Final = 1.5
+_AIM: Final = 2.0
 _NEWEST: Final = "9.9.99"
 _IN_PRODUCTION: Final = 5_000
 _WHAT: Final = f"newest of {_TAGS:,} tags"
