@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -26,7 +27,11 @@ else:
         from airflow.exceptions import TaskDeferred
         from airflow.models.dagbag import DagBag
 
-__all__ = ["Run", "TaskDeferred", "dags_of", "run_dag", "run_task"]
+__all__ = ["LOGS_FAILURES", "Run", "TaskDeferred", "dags_of", "run_dag", "run_task"]
+
+
+#: dag.test() of Airflow 3.0 does not log what a task failed with.
+LOGS_FAILURES = not task_sdk_version.startswith("1.0.")
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,7 @@ def _store(dag: DAG) -> None:
         DagBundlesManager().sync_bundles_to_db(session=session)
         session.commit()
         if task_sdk_version.startswith("1.0."):
-            made: Any = DAG
-            update("dags-folder", None, [made.from_sdk_dag(dag)], {}, set(), session)
+            update("dags-folder", None, [import_module("airflow.models.dag").DAG.from_sdk_dag(dag)], {}, set(), session)
         else:
             from airflow.serialization.serialized_objects import LazyDeserializedDAG
 

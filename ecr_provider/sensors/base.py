@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
@@ -81,7 +82,8 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         # One look before the detour over the triggerer: often the answer is there already.
-        seen = self._first_look(context)
+        with self._failing_softly():
+            seen = self.poke(context)
         if seen.is_done:
             return seen.xcom_value
         return self._defer_wait()
@@ -105,9 +107,9 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
         :raises AirflowFailException: the gate says no; or ECR refused to tell, and no further look can mend it.
         :raises EcrProviderError: the triggerer could not look; a retry may.
         """
-        if "error" in event:
-            raise (EcrProviderError if event["retryable"] else AirflowFailException)(event["error"])
-        with failing_at_once():
+        with self._failing_softly(), failing_at_once():
+            if "error" in event:
+                raise (EcrProviderError if event["retryable"] else AirflowFailException)(event["error"])
             return self._settled(context, Look.from_json(event["look"]))
 
     def gate_arguments(self) -> dict[str, Any]:
@@ -129,11 +131,12 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
     def _repository(self) -> EcrRepository:
         return self.hook.repository(self.repository_name, registry_id=self.registry_id)
 
-    def _first_look(self, context: Context) -> PokeReturnValue:
+    @contextmanager
+    def _failing_softly(self) -> Iterator[None]:
+        """Do as Airflow does it for a sensor that pokes in the worker."""
         try:
-            return self.poke(context)
+            yield
         except AirflowFailException as error:
-            # As Airflow does it for a sensor that pokes in the worker.
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise

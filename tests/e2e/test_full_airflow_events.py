@@ -17,6 +17,9 @@ from demo.airflow import LocalAirflow
 from demo.local import airflow_settings, push_builds
 from ecr_provider.emulator import EcrEmulator, Switches
 from ecr_provider.emulator.samples import push, sample_image
+from ecr_provider.version_compat import HAS_PARTITIONED_EVENTS
+
+pytestmark = pytest.mark.skipif(not HAS_PARTITIONED_EVENTS, reason="this Airflow has no partitions of this kind")
 
 DAGS = ("example_gated_release", "example_gated_release_deploy", "example_image_events", "promote_nine", "deploy_each")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from airflow_runs import Run, run_dag, run_task
+from airflow_runs import LOGS_FAILURES, Run, run_dag, run_task
 from emulator.replications import WEST, configure, to
 from emulator_calls import OTHER, OWN
 from local_ecr import ACCOUNT, REGION, REPOSITORY
@@ -90,7 +90,7 @@ def test_a_replication_that_fails_while_it_waits_fails_the_task_without_retries(
     result = run(deferrable=deferrable, retries=3)
     assert result.state("wait") == "failed"
     told = f"replication failed: {OWN}/{WEST} COMPLETE, {OWN}/{IRELAND} FAILED (INTERNAL_ERROR)"
-    assert f"{REPOSITORY}@{image.digest} {told}" in log(capfd)
+    assert f"@{image.digest} {told}" in log(capfd)
     report = result.xcom("wait")
     assert (report["outcome"], report["imageDigest"]) == ("failed", image.digest)
     assert result.xcom("wait", "outcome") == "failed"
@@ -138,7 +138,7 @@ def test_what_would_be_waited_for_in_vain_fails_at_once(
     ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], arguments: dict[str, Any], words: str
 ) -> None:
     assert run(retries=3, **arguments).state("wait") == "failed"
-    assert words in log(capfd)
+    assert not LOGS_FAILURES or words in log(capfd)
     assert LOOK not in ecr.calls
 
 
@@ -177,7 +177,7 @@ def test_an_image_that_is_deleted_while_it_waits_fails_the_task(
     ids: Any = [{"imageDigest": image.digest}]
     ecr.faults.after(LOOK, lambda: client.batch_delete_image(repositoryName=REPOSITORY, imageIds=ids), skip=1)
     assert run(deferrable=deferrable, retries=3).state("wait") == "failed"
-    assert f"{LOOK} of {REPOSITORY}@{image.digest} failed" in log(capfd)
+    assert not LOGS_FAILURES or f"{LOOK} of {REPOSITORY}@{image.digest} failed" in log(capfd)
 
 
 @both_modes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from airflow_runs import Run, run_dag, run_task
+from airflow_runs import LOGS_FAILURES, Run, run_dag, run_task
 from local_ecr import ACCOUNT, REGION, REPOSITORY
 
 from ecr_provider.emulator import EcrEmulator, Finding, ScanStep
@@ -116,7 +116,7 @@ def test_too_many_findings_fail_the_task_without_retries_and_are_in_its_log_and_
     lines = log(capfd)
     assert "SEVERITY FINDING PACKAGE VERSION FIXED IN IMAGE" in lines
     assert f"CRITICAL CVE-2026-1 openssl 1.1.1 - {image.digest}" in lines
-    assert f"{REPOSITORY}@{image.digest} scan failed: 1 CRITICAL of 0 allowed" in lines
+    assert f"@{image.digest} scan failed: 1 CRITICAL of 0 allowed" in lines
     report = result.xcom("check")
     assert (report["imageDigest"], report["outcome"]) == (image.digest, "failed")
     assert {key: result.xcom("check", key) for key in report} == report
@@ -351,7 +351,7 @@ def test_what_rendering_made_of_an_argument_is_checked(
     ecr.scans.script(CRITICAL)
     result = run({"render_template_as_native_obj": True}, retries=3, **arguments)
     assert (result.state("check"), "DescribeImageScanFindings" in ecr.calls) == ("failed", False)
-    assert re.search(rf"AirflowFailException: {message}", log(capfd))
+    assert not LOGS_FAILURES or re.search(rf"AirflowFailException: {message}", log(capfd))
 
 
 @pytest.mark.parametrize("arguments", [{"max_findings": {}}, {"ignore": 1}, {"on_state": {"COMPLETE": "pass"}}])
