@@ -1,5 +1,7 @@
 """The OCI image model: values and pure functions, on the standard library alone.
 
+``ecr_provider.oci.selection``, which orders versions, stands beside it and takes a library for that.
+
 Every value is frozen. Text becomes a value by ``parse``, which checks it, and text again by ``str``. Media types
 are plain strings, named in ``ecr_provider.oci.media_types``.
 """

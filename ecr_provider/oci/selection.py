@@ -103,7 +103,7 @@ class TagPolicy:
     @cached_property
     def _range(self) -> SimpleSpec | None:
         try:
-            return None if self.semver_range is None else _range(self.semver_range)
+            return None if self.semver_range is None else _range_of(self.semver_range)
         except (AttributeError, TypeError, ValueError) as error:
             raise InvalidInputError(
                 f"semver_range {quote(self.semver_range)} is not a range of semantic versions, such as '>=1.2,<2', "
@@ -169,7 +169,7 @@ def rank_of(ranked: Iterable[Ranked], digest: Digest) -> Any:
     return max((each.rank for each in ranked if each.image.digest == digest), default=None)
 
 
-def _range(text: str) -> SimpleSpec:
+def _range_of(text: str) -> SimpleSpec:
     """Read a range as people write it: with spaces behind commas and operators, and nothing behind a ``*``."""
     if _BEHIND_A_STAR.search(text):
         raise ValueError("a number behind a * would be ignored")

@@ -59,7 +59,8 @@ class Cursor:
 
     def move(self, place: Any, observation: Observation) -> None:
         """Note a place, to be kept once all that came of an observation is stored."""
-        self._moves.append((observation, place))
+        if self._stores:  # otherwise nothing would ever take it off
+            self._moves.append((observation, place))
 
     async def keep(self) -> None:
         """Keep the last place before which all is stored.

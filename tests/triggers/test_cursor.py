@@ -87,6 +87,12 @@ async def test_a_place_that_cannot_be_kept_is_kept_later() -> None:
     assert list(store.kept.values()) == ["1"]
 
 
+def test_without_a_store_nothing_piles_up() -> None:
+    cursor = cursor_of()
+    cursor.move({"at": 1}, observed())
+    assert cursor._moves == []
+
+
 @in_a_loop
 async def test_a_place_that_is_the_same_is_written_once() -> None:
     cursor = cursor_of(store := Store())
