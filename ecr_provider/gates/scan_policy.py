@@ -38,11 +38,6 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     for state in ON_STATE
     if state != "COMPLETE"
 }
-
-
-_REMEDIES: Final = {
-    "FAILED": "start_scan=True starts another one, where ECR's quotas let it, and on_state can choose otherwise"
-}
 _LONGEST_SETTLE_TIME: Final = 24 * 60 * 60  # seconds
 
 
@@ -115,9 +110,9 @@ class ScanPolicy:
             case "pass":
                 return Judgement(Verdict.PASSED, f"{state}, which on_state lets pass")
             case "fail":
-                return Judgement(
-                    Verdict.FAILED, f"{state}; {_REMEDIES.get(scan.status, 'on_state can choose otherwise')}"
-                )
+                another = "start_scan=True starts another one, where ECR's quotas let it, and "
+                remedy = f"{another if scan.status == 'FAILED' else ''}on_state can choose otherwise"
+                return Judgement(Verdict.FAILED, f"{state}; {remedy}")
             case _:  # newer than this package
                 return Judgement(Verdict.FAILED, f"{state}, which this package does not know")
 

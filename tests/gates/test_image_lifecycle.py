@@ -12,6 +12,7 @@ import strategies  # noqa: F401 - no deadlines
 from emulator_calls import put, version
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lifecycle_policies import ANY, ARCHIVED, UNTAGGED, more_than, older, policy, prefixed, rule, tagged
 from local_ecr import REPOSITORY, needs_archives
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
@@ -30,41 +31,6 @@ DAY = 24 * 60 * 60
 PREVIEW = 5  # seconds that a preview takes
 STARTED = "waiting for the preview of the lifecycle policy, which has just started"
 pytestmark = needs_archives
-
-
-# --- Policies --------------------------------------------------------------------------------------------------------
-
-
-ANY: dict[str, Any] = {"tagStatus": "any"}
-UNTAGGED: dict[str, Any] = {"tagStatus": "untagged"}
-
-
-def tagged(*patterns: str) -> dict[str, Any]:
-    return {"tagStatus": "tagged", "tagPatternList": list(patterns)}
-
-
-def prefixed(*prefixes: str) -> dict[str, Any]:
-    return {"tagStatus": "tagged", "tagPrefixList": list(prefixes)}
-
-
-def more_than(number: int) -> dict[str, Any]:
-    return {"countType": "imageCountMoreThan", "countNumber": number}
-
-
-def older(days: int, since: str = "sinceImagePushed") -> dict[str, Any]:
-    return {"countType": since, "countUnit": "days", "countNumber": days}
-
-
-def rule(priority: int, selected: dict[str, Any], limit: dict[str, Any], action: str = "expire") -> dict[str, Any]:
-    acted = {"type": action} | ({"targetStorageClass": "archive"} if action == "transition" else {})
-    return {"rulePriority": priority, "selection": selected | limit, "action": acted}
-
-
-ARCHIVED = rule(99, ANY, older(90, "sinceImageTransitioned") | {"storageClass": "archive"})
-
-
-def policy(*rules: dict[str, Any]) -> str:
-    return json.dumps({"rules": rules})
 
 
 def have(client: ECRClient, *rules: dict[str, Any], name: str = REPOSITORY) -> None:

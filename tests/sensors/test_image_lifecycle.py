@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 from airflow_runs import LOGS_FAILURES, Run, run_dag, run_task
+from lifecycle_policies import more_than, older, policy, rule
 from local_ecr import REPOSITORY, needs_archives
 
 from ecr_provider.emulator import EcrEmulator
@@ -31,10 +32,8 @@ both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking",
 
 def keep(count: int, tag_status: str = "any", action: str = "expire", *, days: bool = False) -> str:
     """Write a policy that keeps so many images, or keeps images for so many days."""
-    limit = {"countType": "sinceImagePushed", "countUnit": "days"} if days else {"countType": "imageCountMoreThan"}
-    acted = {"type": action} | ({"targetStorageClass": "archive"} if action == "transition" else {})
-    selection = {"tagStatus": tag_status, "countNumber": count} | limit
-    return json.dumps({"rules": [{"rulePriority": 4, "selection": selection, "action": acted}]})
+    limit = older(count) if days else more_than(count)
+    return policy(rule(4, {"tagStatus": tag_status}, limit, action))
 
 
 def sensor(**arguments: Any) -> EcrImageLifecycleSensor:
@@ -132,13 +131,13 @@ def test_an_image_that_will_not_stay_fails_the_task_without_retries(
 
 def test_by_default_it_looks_a_week_and_ten_pushes_ahead(build: Build, have: Any) -> None:
     build("new", "build-42")
-    for policy, state in {
+    for text, state in {
         keep(7, days=True): "failed",
         keep(8, days=True): "success",
         keep(10): "failed",
         keep(11): "success",
     }.items():
-        have(policy)
+        have(text)
         made = run_task(
             lambda: EcrImageLifecycleSensor(
                 task_id="wait", repository_name=REPOSITORY, image_tag="build-42", poke_interval=0.1, timeout=20
