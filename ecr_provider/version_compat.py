@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from importlib.metadata import version as metadata_version
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset
@@ -37,12 +38,14 @@ else:
 
 __all__ = [
     "HAS_PARTITIONED_EVENTS",
+    "HAS_REACT_APPS",
     "HAS_STORED_EVENTS",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
     "BaseHook",
     "XCom",
+    "airflow_version",
     "asset_stores",
     "conf",
     "first_try_at",
@@ -63,6 +66,13 @@ _AIRFLOW_3_3: Final = Version("1.3")
 HAS_PARTITIONED_EVENTS: Final = _TASK_SDK >= _AIRFLOW_3_3
 #: Whether a trigger learns when its events are stored.
 HAS_STORED_EVENTS: Final = _TASK_SDK >= _AIRFLOW_3_3
+#: Whether the UI shows pages of others.
+HAS_REACT_APPS: Final = _TASK_SDK >= _AIRFLOW_3_1
+
+
+def airflow_version() -> str:
+    """Return the version of Airflow itself."""
+    return metadata_version("apache-airflow-core")
 
 
 def shared_stream_producer() -> type:

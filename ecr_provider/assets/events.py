@@ -140,7 +140,7 @@ def _extra(report: ImageReport, tag: TagReport | None) -> dict[str, Any]:
 def _is_new(context: Context, asset: Asset, extra: Mapping[str, Any]) -> bool:
     if extra["outcome"] != Outcome.UNCHANGED.value:
         return True
-    told = [image for event in recent_asset_events(asset, _RECENT) if "imageDigest" in (image := _image_in(event))]
+    told = [image for event in recent_asset_events(asset, _RECENT) if "imageDigest" in (image := image_in(event))]
     of_tag = next((image for image in told if all(image.get(name) == extra[name] for name in _WHAT_A_TAG_IS)), None)
     if of_tag is not None:
         return bool(of_tag["imageDigest"] != extra["imageDigest"])
@@ -178,13 +178,21 @@ def latest_image(triggering_asset_events: Mapping[Any, Sequence[Any]], asset: As
     events = list(_events_of(triggering_asset_events, asset))
     if not any(getattr(event, "partition_key", None) for event in events):
         events += recent_asset_events(asset, _RECENT)
-    told = [event for event in events if "imageDigest" in _image_in(event)]
+    told = [event for event in events if "imageDigest" in image_in(event)]
     if not told:
         raise InvalidInputError(
             f"No event of {asset.name} tells of an image, and this run was started by events of {names}: nothing was "
             "released yet, or the DAG follows another asset."
         )
-    return dict(_image_in(max(told, key=_told_at)))
+    return dict(image_in(max(told, key=_told_at)))
+
+
+def image_in(event: Any) -> Mapping[str, Any]:
+    """Return what an event tells of an image, whether a task sent it or a trigger; nothing, if it tells of none."""
+    extra = event.extra
+    if isinstance(extra, Mapping) and extra.get("from_trigger"):
+        extra = extra.get("payload")
+    return extra if isinstance(extra, Mapping) else {}
 
 
 def _events_of(events: Mapping[Any, Sequence[Any]], asset: Asset) -> Iterator[Any]:
@@ -197,14 +205,6 @@ def _told_at(event: Any) -> tuple[datetime, datetime]:
     """Return when it happened: queues are not in order, and what came through one says the time itself."""
     time = event.timestamp
     with suppress(KeyError, TypeError, ValueError):  # none, or somebody's own
-        said = datetime.fromisoformat(_image_in(event)["time"])
+        said = datetime.fromisoformat(image_in(event)["time"])
         time = said if said.tzinfo else said.replace(tzinfo=UTC)
     return time, event.timestamp
-
-
-def _image_in(event: Any) -> Mapping[str, Any]:
-    """Return what an event tells of an image, whether a task sent it or a trigger."""
-    extra = event.extra
-    if isinstance(extra, Mapping) and extra.get("from_trigger"):
-        extra = extra.get("payload")
-    return extra if isinstance(extra, Mapping) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NotRequired, Self, TypedDict, cast
 
@@ -250,17 +250,29 @@ class EcrRepository:
         :raises ImageInaccessibleError: it is archived, and the installed botocore is too old to ask for those.
         :raises RepositoryNotFoundError: there is no such repository.
         """
-        with translated("DescribeImages", f"{self}{identifier}"):
-            answer = self.client.describe_images(
-                imageIds=[identifier.to_api()], filter=self._of_any_status(), **self.address
-            )
-            details = [ImageDetail.from_api(detail) for detail in answer["imageDetails"]]
+        details = self.describe_images([identifier])
         # Without the filter, ECR leaves an archived image out of the answer; one that is missing, it calls so.
         archived: ImageFailureTypeDef = {"failureCode": "ImageInaccessible", "failureReason": "not described"}
         detail = next((detail for detail in details if detail.answers(identifier)), None)
         if detail is None:
             raise from_failure(None if details else archived, f"{self}{identifier}")
         return detail
+
+    def describe_images(self, identifiers: Sequence[ImageIdentifier]) -> list[ImageDetail]:
+        """Describe up to a hundred images in one call, archived ones too as far as the installed botocore can ask.
+
+        Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+
+        :raises ImageNotFoundError: one of them does not exist.
+        :raises RepositoryNotFoundError: there is no such repository.
+        """
+        with translated("DescribeImages", f"{self}{', '.join(map(str, identifiers))}"):
+            answer = self.client.describe_images(
+                imageIds=[identifier.to_api() for identifier in identifiers],
+                filter=self._of_any_status(),
+                **self.address,
+            )
+            return [ImageDetail.from_api(detail) for detail in answer["imageDetails"]]
 
     def find_registry_id(self) -> str | None:
         """Return the AWS account id of the registry, by DescribeRepositories; ``None``: there is no such repository.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.amazon.aws.hooks.ecr import EcrHook
+from botocore.config import Config
 
 from ecr_provider.copying.ecr import EcrImages
 from ecr_provider.ecr.faults import translated
@@ -40,6 +41,13 @@ class EcrImageHook(StrictHookMixin, EcrHook):
         """
         with translated("The connection", repr(self.aws_conn_id)):
             return cast("ECRClient", self.conn)
+
+    def hurried(self) -> Self:
+        """Return a hook on the same connection that gives up within seconds, for whoever sits in front of a page."""
+        soon = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        return type(self)(
+            self.aws_conn_id, region_name=self._region_name, verify=self._verify, config=self.config.merge(soon)
+        )
 
     def repository(self, repository_name: str, *, registry_id: str | None = None) -> EcrRepository:
         """Return a repository; nothing is called yet.

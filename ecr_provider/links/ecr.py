@@ -28,6 +28,21 @@ CONSOLE_DOMAINS: Final = {
 }
 
 
+def console_address(partition: str, region_name: str, path: str) -> str:
+    """Return an address in the AWS console.
+
+    :param partition: the AWS partition, in botocore's words.
+    :param region_name: the AWS Region.
+    :param path: below ``/ecr/``.
+    """
+    return f"https://console.{CONSOLE_DOMAINS[partition]}/ecr/{path}?region={region_name}"
+
+
+def image_path(registry_id: str, repository_name: str, digest: Digest | str) -> str:
+    """Return the path of an image's details in the console."""
+    return f"repositories/private/{registry_id}/{repository_name}/_/image/{digest}/details"
+
+
 class _ConsoleLink(BaseOperatorLink):
     """A link whose address the task stores itself, before the calls that can fail.
 
@@ -39,8 +54,7 @@ class _ConsoleLink(BaseOperatorLink):
         return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
 
     def _store(self, context: Context, repository: EcrRepository, path: str) -> None:
-        domain = CONSOLE_DOMAINS[repository.partition]
-        url = f"https://console.{domain}/ecr/{path}?region={repository.region_name}"
+        url = console_address(repository.partition, repository.region_name, path)
         context["ti"].xcom_push(key=self.xcom_key, value=url)
 
 
@@ -62,4 +76,4 @@ class EcrImageLink(_ConsoleLink):
 
     def persist(self, context: Context, repository: EcrRepository, registry_id: str, digest: Digest | str) -> None:
         """Store the address for the UI."""
-        self._store(context, repository, f"repositories/private/{registry_id}/{repository}/_/image/{digest}/details")
+        self._store(context, repository, image_path(registry_id, repository.repository_name, digest))

@@ -1,0 +1,94 @@
+"""What Amazon ECR says of releases: read by the API server, with the connection of the task that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier
+from ecr_provider.ecr.repository import Image
+from ecr_provider.ecr.tags import describe_tags
+from ecr_provider.exceptions import InvalidReferenceError
+from ecr_provider.hooks.ecr import EcrImageHook
+from ecr_provider.oci import Digest, ImageIndex, ImageReference, Platform
+from ecr_provider.patience import Patience
+from ecr_provider.ui.anatomy import Anatomist, Node
+
+if TYPE_CHECKING:
+    from ecr_provider.ecr.repository import EcrRepository, ImageDetail
+
+
+@dataclass(frozen=True, slots=True)
+class TagNow:
+    """What a tag names in the registry.
+
+    :param digest: the image; ``None``: there is no such tag.
+    :param status: ``ACTIVE``, ``ARCHIVED`` or ``ACTIVATING``.
+    """
+
+    digest: Digest | None
+    status: str | None
+
+    @classmethod
+    def of(cls, detail: ImageDetail | None) -> TagNow:
+        """Return what a description says."""
+        return cls(detail.digest, detail.image_status) if detail else cls(None, None)
+
+
+def read_tags(repository: ImageReference, tags: Sequence[str], arguments: Mapping[str, Any]) -> dict[str, TagNow]:
+    """Ask ECR what tags of a repository name now; it does not count as a pull.
+
+    :param arguments: the AWS arguments of a task that released there.
+    :raises EcrProviderError: ECR did not say.
+    """
+    found = describe_tags(_repository(_hook(repository, arguments), repository), tags)
+    return {tag: TagNow.of(detail) for tag, detail in found.items()}
+
+
+def read_platforms(
+    repository: ImageReference, digests: Sequence[Digest], arguments: Mapping[str, Any]
+) -> dict[Digest, list[Platform]]:
+    """Read for which platforms images are, by BatchGetImage, which counts as a pull of them.
+
+    :param arguments: the AWS arguments of a task that released there.
+    :return: those of the indexes among them; a single image does not say it here.
+    :raises EcrProviderError: ECR did not say.
+    """
+    found = _repository(_hook(repository, arguments), repository).read(map(ImageIdentifier, digests))
+    manifests = (image.manifest() for image in found.values() if isinstance(image, Image))
+    return {each.digest: list(each.platforms) for each in manifests if isinstance(each, ImageIndex)}
+
+
+def read_image(image: ImageReference, arguments: Mapping[str, Any]) -> Node:
+    """Read what an image is made of, which counts as a pull of it.
+
+    :param image: pinned by its digest.
+    :param arguments: the AWS arguments of the task that it is of.
+    :raises EcrProviderError: ECR did not say.
+    """
+    hook = _hook(image, arguments)
+    if image.digest is None:
+        raise InvalidReferenceError(f"{image} names no digest; what a tag names may be another image by now.")
+    account = _registry_of(image).account_id
+    with closing(hook.images(image.repository, Patience(tries=1), registry_id=account)) as images:
+        return Anatomist(images.repository, images.download).read(image.digest)
+
+
+def _hook(image: ImageReference, arguments: Mapping[str, Any]) -> EcrImageHook:
+    hook = EcrImageHook(
+        arguments.get("aws_conn_id"), region_name=_registry_of(image).region_name, verify=arguments.get("verify")
+    )
+    return hook.hurried()
+
+
+def _repository(hook: EcrImageHook, image: ImageReference) -> EcrRepository:
+    return hook.repository(image.repository, registry_id=_registry_of(image).account_id)
+
+
+def _registry_of(image: ImageReference) -> EcrRegistry:
+    registry = EcrRegistry.of_host(image.registry)
+    if registry is None:
+        raise InvalidReferenceError(f"{image.registry} is no private registry of Amazon ECR.")
+    return registry
