@@ -20,7 +20,7 @@ from ecr_provider.exceptions import EcrProviderError
 from ecr_provider.oci import ImageReference
 from ecr_provider.ui.json import console_of, plain, release_json, state_json
 from ecr_provider.ui.metadata import read_aws_arguments, read_current_runs, read_history, read_report, read_run
-from ecr_provider.ui.registry import read_image, read_platforms, read_tags
+from ecr_provider.ui.registry import open_repository, read_image, read_platforms, read_tags
 from ecr_provider.ui.releases import TaskKey, image_of, tag_states
 from ecr_provider.ui.settings import STATIC, reads_registry, static_path
 
@@ -98,11 +98,10 @@ def registry(
     task = next((each.release.origin.task for each in states if each.release.origin.task), None)
     if task is None:
         return {"problem": "No task released there, so that there is no connection to ask ECR with."}
-    arguments = read_aws_arguments(session, task)
-    repository = states[0].release.name
     try:
-        tags = read_tags(repository, [str(each.release.name.tag) for each in states], arguments)
-        platforms = read_platforms(repository, [each.release.digest for each in states], arguments)
+        repository = open_repository(states[0].release.name, read_aws_arguments(session, task))
+        tags = read_tags(repository, [str(each.release.name.tag) for each in states])
+        platforms = read_platforms(repository, [each.release.digest for each in states])
     except EcrProviderError as error:
         return {"problem": str(error)}
     return {"tags": plain(tags), "platforms": plain(platforms)}

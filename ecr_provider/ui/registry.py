@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier
-from ecr_provider.ecr.repository import Image
+from ecr_provider.ecr.repository import EcrRepository, Image, ImageDetail
 from ecr_provider.ecr.tags import describe_tags
 from ecr_provider.exceptions import InvalidReferenceError
 from ecr_provider.hooks.ecr import EcrImageHook
 from ecr_provider.oci import Digest, ImageIndex, ImageReference, Platform
 from ecr_provider.patience import Patience
 from ecr_provider.ui.anatomy import Anatomist, Node
-
-if TYPE_CHECKING:
-    from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +34,30 @@ class TagNow:
         return cls(detail.digest, detail.image_status) if detail else cls(None, None)
 
 
-def read_tags(repository: ImageReference, tags: Sequence[str], arguments: Mapping[str, Any]) -> dict[str, TagNow]:
+def open_repository(image: ImageReference, arguments: Mapping[str, Any]) -> EcrRepository:
+    """Return the repository of an image; nothing is called yet.
+
+    :param arguments: the AWS arguments of a task that released there.
+    :raises EcrProviderError: the connection does not do.
+    """
+    return _hook(image, arguments).repository(image.repository, registry_id=_registry_of(image).account_id)
+
+
+def read_tags(repository: EcrRepository, tags: Sequence[str]) -> dict[str, TagNow]:
     """Ask ECR what tags of a repository name now; it does not count as a pull.
 
-    :param arguments: the AWS arguments of a task that released there.
     :raises EcrProviderError: ECR did not say.
     """
-    found = describe_tags(_repository(_hook(repository, arguments), repository), tags)
-    return {tag: TagNow.of(detail) for tag, detail in found.items()}
+    return {tag: TagNow.of(detail) for tag, detail in describe_tags(repository, tags).items()}
 
 
-def read_platforms(
-    repository: ImageReference, digests: Sequence[Digest], arguments: Mapping[str, Any]
-) -> dict[Digest, list[Platform]]:
+def read_platforms(repository: EcrRepository, digests: Sequence[Digest]) -> dict[Digest, list[Platform]]:
     """Read for which platforms images are, by BatchGetImage, which counts as a pull of them.
 
-    :param arguments: the AWS arguments of a task that released there.
     :return: those of the indexes among them; a single image does not say it here.
     :raises EcrProviderError: ECR did not say.
     """
-    found = _repository(_hook(repository, arguments), repository).read(map(ImageIdentifier, digests))
+    found = repository.read(map(ImageIdentifier, digests))
     manifests = (image.manifest() for image in found.values() if isinstance(image, Image))
     return {each.digest: list(each.platforms) for each in manifests if isinstance(each, ImageIndex)}
 
@@ -81,10 +82,6 @@ def _hook(image: ImageReference, arguments: Mapping[str, Any]) -> EcrImageHook:
         arguments.get("aws_conn_id"), region_name=_registry_of(image).region_name, verify=arguments.get("verify")
     )
     return hook.hurried()
-
-
-def _repository(hook: EcrImageHook, image: ImageReference) -> EcrRepository:
-    return hook.repository(image.repository, registry_id=_registry_of(image).account_id)
 
 
 def _registry_of(image: ImageReference) -> EcrRegistry:

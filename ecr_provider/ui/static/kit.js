@@ -4,7 +4,7 @@
  */
 
 const React = globalThis.React;
-export const { createElement: h, Fragment, memo, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } =
+export const { createElement: h, Fragment, memo, useCallback, useDeferredValue, useEffect, useMemo, useRef, useState, useSyncExternalStore } =
   React;
 
 /* This file is at ecr/static/<content>/kit.js; the JSON is beside it, at ecr/api/. */
@@ -26,14 +26,15 @@ const answers = new Map(); // by address: { etag, data }
 const waiting = [];
 let running = 0;
 const AT_ONCE = 4;
+const FIRST = 60;
 
 /* Get JSON; the same object as before if nothing has changed, so that nothing is drawn again. */
-export async function get(path, parameters, signal) {
+async function get(path, parameters) {
   const url = new URL(`api/${path}`, ROOT);
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   const known = answers.get(url.href);
   const headers = known?.etag ? { "If-None-Match": known.etag } : {};
-  const response = await inTurn(() => fetch(url, { headers, signal, credentials: "same-origin", cache: "no-store" }));
+  const response = await inTurn(() => fetch(url, { headers, credentials: "same-origin", cache: "no-store" }));
   if (response.status === 304) return known.data;
   if (!response.ok) throw new Error(await problemOf(response));
   const data = await response.json();
@@ -59,36 +60,77 @@ async function problemOf(response) {
   return typeof detail === "string" ? detail : `The API server answered ${response.status}.`;
 }
 
+/* One answer that is asked for again and again, for all who look at it. */
+class Source {
+  constructor(path, parameters) {
+    this.request = [path, parameters];
+    this.state = { data: null, problem: null, at: null };
+    this.watchers = new Map(); // what to call: after how many seconds to ask again
+    this.timer = null;
+  }
+
+  watch(changed, seconds) {
+    this.watchers.set(changed, seconds);
+    if (this.watchers.size === 1) this.start();
+    return () => {
+      this.watchers.delete(changed);
+      if (!this.watchers.size) this.stop();
+    };
+  }
+
+  start() {
+    this.seen = () => this.ask();
+    document.addEventListener("visibilitychange", this.seen);
+    this.ask();
+  }
+
+  stop() {
+    document.removeEventListener("visibilitychange", this.seen);
+    clearTimeout(this.timer);
+  }
+
+  async ask() {
+    clearTimeout(this.timer);
+    const pace = Math.min(...this.watchers.values());
+    const fresh = this.state.at && Date.now() - this.state.at < pace * 500;
+    if (document.visibilityState === "visible" && !fresh) {
+      try {
+        this.tell({ data: await get(...this.request), problem: null, at: Date.now() });
+      } catch (error) {
+        this.tell({ ...this.state, problem: error.message });
+      }
+    }
+    clearTimeout(this.timer);
+    if (this.watchers.size) this.timer = setTimeout(() => this.ask(), Math.min(...this.watchers.values()) * 1000);
+  }
+
+  tell(state) {
+    this.state = state;
+    for (const changed of [...this.watchers.keys()]) changed();
+  }
+}
+
+const sources = new Map();
+const SILENT = { data: null, problem: null, at: null };
+
 /* Ask again and again while somebody looks: { data, problem, at }. */
 export function useLive(path, parameters, seconds, active = true) {
-  const [state, setState] = useState({ data: null, problem: null, at: null });
-  const key = JSON.stringify(parameters);
-  const pace = useRef(seconds);
-  pace.current = seconds;
+  const key = JSON.stringify([path, parameters]);
+  if (active && !sources.has(key)) sources.set(key, new Source(path, parameters));
+  const source = active ? sources.get(key) : null;
+  const watch = useCallback((changed) => (source ? source.watch(changed, seconds) : () => {}), [source, seconds]);
+  return useSyncExternalStore(watch, () => source?.state ?? SILENT);
+}
+
+/* The items of a long list, more and more of them, so that the browser never stands still. */
+export function useGrowing(items) {
+  const [count, setCount] = useState(FIRST);
   useEffect(() => {
-    if (!active) return undefined;
-    const stop = new AbortController();
-    let timer;
-    const ask = async () => {
-      clearTimeout(timer);
-      if (document.visibilityState === "visible") {
-        try {
-          const data = await get(path, JSON.parse(key), stop.signal);
-          if (!stop.signal.aborted) setState({ data, problem: null, at: Date.now() });
-        } catch (error) {
-          if (!stop.signal.aborted) setState((before) => ({ ...before, problem: error.message }));
-        }
-      }
-      if (!stop.signal.aborted) timer = setTimeout(ask, pace.current * 1000);
-    };
-    ask();
-    document.addEventListener("visibilitychange", ask, { signal: stop.signal });
-    return () => {
-      stop.abort();
-      clearTimeout(timer);
-    };
-  }, [path, key, active]);
-  return state;
+    if (count >= items.length) return undefined;
+    const timer = setTimeout(() => setCount(count + FIRST), 0);
+    return () => clearTimeout(timer);
+  }, [count, items.length]);
+  return items.slice(0, count);
 }
 
 /* Whether an element has been on the screen. */

@@ -19,6 +19,7 @@ import {
   useCallback,
   useDeferredValue,
   useEffect,
+  useGrowing,
   useLive,
   useMemo,
   useNow,
@@ -139,6 +140,7 @@ const COLUMNS = ["Image", "Now", "Since", "Released by", "Before", "Gates", "Dep
 function Tags({ data, states, now, filtered }) {
   const [open, setOpen] = useState(null);
   const toggle = useCallback((key) => setOpen((before) => (before === key ? null : key)), []);
+  const shown = useGrowing(states);
   if (!states.length && filtered) return h(Nothing, { title: "No tag matches" }, "Esc clears the filter.");
   if (!states.length) {
     return h(
@@ -155,7 +157,7 @@ function Tags({ data, states, now, filtered }) {
       { role: "row", className: "ecr-row ecr-header" },
       ...COLUMNS.map((name) => h("span", { key: name, role: "columnheader" }, name)),
     ),
-    ...states.map((state) => {
+    ...shown.map((state) => {
       const key = nameOf(state);
       const isOpen = open === key;
       return h(TagRow, {
@@ -357,7 +359,8 @@ const keyOf = ({ at, task, image_tag, image_digest, repository_name }) =>
 
 function History({ releases, now, consoles }) {
   const [all, setAll] = useState(false);
-  const shown = all ? releases : releases.filter((each) => each.outcome !== "unchanged");
+  const wanted = all ? releases : releases.filter((each) => each.outcome !== "unchanged");
+  const shown = useGrowing(wanted);
   return h(
     Fragment,
     null,
@@ -367,10 +370,10 @@ function History({ releases, now, consoles }) {
       h("input", { type: "checkbox", checked: all, onChange: (event) => setAll(event.target.checked) }),
       " also what changed nothing",
     ),
-    shown.length === 0 && h(Nothing, { title: "No release matches" }, "Change the filter, or show what changed nothing."),
+    wanted.length === 0 && h(Nothing, { title: "No release matches" }, "Change the filter, or show what changed nothing."),
     h(
       "div",
-      { role: "table", "aria-label": "History", "aria-rowcount": shown.length + 1, className: "ecr-table ecr-history" },
+      { role: "table", "aria-label": "History", "aria-rowcount": wanted.length + 1, className: "ecr-table ecr-history" },
       h(
         "div",
         { role: "row", className: "ecr-row ecr-header" },
