@@ -31,7 +31,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m demo
 
 test: $(VENV)/.installed
-	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry
+	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry chromium=chromium
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	@$(BIN)/coverage report --include='ecr_provider/oci/*' --fail-under=100
 
@@ -42,7 +42,7 @@ check: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 test-floor: $(FLOOR)/.installed
-	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry
+	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry chromium=chromium
 	@# The Airflow of that day warns of itself.
 	$(FLOOR)/bin/python -m pytest --numprocesses 2 --dist loadfile -o filterwarnings=default --disable-warnings
 

@@ -282,15 +282,15 @@ def _answer(options: Sequence[str] | None, user: Mapping[str, str] | None) -> st
 
 
 def _images(session: Session, run: DagRun, releasing: AbstractSet[str]) -> list[str]:
-    """Return what the releasing tasks have rendered: it is there before they have done it."""
-    rows = session.scalars(
-        select(RenderedTaskInstanceFields.rendered_fields).where(
+    """Return what the run releases, by what its tasks have rendered; until then, which repositories it looks at."""
+    rows = session.execute(
+        select(RenderedTaskInstanceFields.task_id, RenderedTaskInstanceFields.rendered_fields).where(
             RenderedTaskInstanceFields.dag_id == run.dag_id,
             RenderedTaskInstanceFields.run_id == run.run_id,
-            RenderedTaskInstanceFields.task_id.in_(releasing),
         )
-    )
-    return sorted({name for fields in rows for name in _names(fields)})
+    ).all()
+    names = {name for row in rows if row.task_id in releasing for name in _names(row.rendered_fields)}
+    return sorted(names or {str(name) for row in rows if (name := row.rendered_fields.get("repository_name"))})
 
 
 def _names(fields: Mapping[str, Any]) -> Iterator[str]:

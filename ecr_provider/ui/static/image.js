@@ -2,11 +2,12 @@
 
 import { Copy, Digest, Fragment, Loading, Nothing, Outside, Problem, h, register, short, size, useLive } from "./kit.js";
 
-const AGAIN = 15; // seconds: a task that runs has no image yet
+/* Seconds between two looks: a task that runs has no image yet. */
+const pace = (data) => (data?.image ? 60 : 5);
 
 function ImageTab({ dagId, runId, taskId, mapIndex }) {
   const parameters = { dag_id: dagId, run_id: runId, task_id: taskId, map_index: mapIndex ?? -1 };
-  const { data, problem } = useLive("image", parameters, AGAIN);
+  const { data, problem } = useLive("image", parameters, pace);
   return h(
     "section",
     { className: "ecr ecr-image", "aria-label": "Image" },

@@ -65,8 +65,12 @@ class Source {
   constructor(path, parameters) {
     this.request = [path, parameters];
     this.state = { data: null, problem: null, at: null };
-    this.watchers = new Map(); // what to call: after how many seconds to ask again
+    this.watchers = new Map(); // what to call: after how many seconds to ask again, by what is known
     this.timer = null;
+  }
+
+  get pace() {
+    return Math.min(...[...this.watchers.values()].map((seconds) => seconds(this.state.data))) * 1000;
   }
 
   watch(changed, seconds) {
@@ -91,8 +95,7 @@ class Source {
 
   async ask() {
     clearTimeout(this.timer);
-    const pace = Math.min(...this.watchers.values());
-    const fresh = this.state.at && Date.now() - this.state.at < pace * 500;
+    const fresh = this.state.at && Date.now() - this.state.at < this.pace / 2;
     if (document.visibilityState === "visible" && !fresh) {
       try {
         this.tell({ data: await get(...this.request), problem: null, at: Date.now() });
@@ -101,7 +104,7 @@ class Source {
       }
     }
     clearTimeout(this.timer);
-    if (this.watchers.size) this.timer = setTimeout(() => this.ask(), Math.min(...this.watchers.values()) * 1000);
+    if (this.watchers.size) this.timer = setTimeout(() => this.ask(), this.pace);
   }
 
   tell(state) {
@@ -113,7 +116,10 @@ class Source {
 const sources = new Map();
 const SILENT = { data: null, problem: null, at: null };
 
-/* Ask again and again while somebody looks: { data, problem, at }. */
+/* Ask again and again while somebody looks: { data, problem, at }.
+ *
+ * seconds: after how long to ask again, by what is known; the same function each time.
+ */
 export function useLive(path, parameters, seconds, active = true) {
   const key = JSON.stringify([path, parameters]);
   if (active && !sources.has(key)) sources.set(key, new Source(path, parameters));

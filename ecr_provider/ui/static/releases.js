@@ -29,18 +29,19 @@ import {
 } from "./kit.js";
 import { Chips, Deploys, RunCard, isOver } from "./runs.js";
 
-const SOON = 2; // seconds between two looks while something is on its way
-const LATER = 10;
-const REGISTRY = 30;
+/* Seconds between two looks. */
+const paceOfReleases = (data) => (data?.runs.some((run) => !isSettled(run)) ? 2 : 4);
+const paceOfRun = () => 4;
+const paceOfRegistry = () => 30;
+
+const isSettled = (run) => isOver(run.state) && run.followers.every((each) => isOver(each.state));
 
 function Releases() {
   const [pages, setPages] = useState(1);
   const [view, setView] = useState("tags");
   const [filter, setFilter] = useState("");
-  const busy = useRef(false);
-  const { data, problem, at } = useLive("releases", { pages }, busy.current ? SOON : LATER);
+  const { data, problem, at } = useLive("releases", { pages }, paceOfReleases);
   const now = useNow(10);
-  busy.current = data?.runs.some((run) => !isOver(run.state) || run.followers.some((each) => !isOver(each.state)));
   const words = useDeferredValue(filter).toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = (each) => words.every((word) => textOf(each).includes(word));
   return h(
@@ -192,7 +193,7 @@ const TagRow = memo(function TagRow({ state, now, toggle, isOpen, readsRegistry,
   const [row, seen] = useSeen();
   const [run, watchRun] = useRun(state.task, seen);
   const { registry, repository_name } = state;
-  const stand = useLive("registry", { registry, repository_name }, REGISTRY, seen && readsRegistry);
+  const stand = useLive("registry", { registry, repository_name }, paceOfRegistry, seen && readsRegistry);
   return h(
     Fragment,
     null,
@@ -228,14 +229,13 @@ function useRun(task, seen) {
   const { data } = useLive(
     "run",
     task ? { dag_id: task.dag_id, run_id: task.run_id } : {},
-    SOON * 2,
+    paceOfRun,
     Boolean(task) && seen && !settled,
   );
   useEffect(() => {
     if (!data) return;
-    const over = isOver(data.state) && data.followers.every((each) => isOver(each.state));
     const long = data.ended_at && Date.now() - new Date(data.ended_at) > 120_000;
-    if (over && long) setSettled(true);
+    if (long && isSettled(data)) setSettled(true);
   }, [data]);
   useEffect(() => setSettled(false), [task?.dag_id, task?.run_id]);
   return [data];
