@@ -42,6 +42,22 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "ecr_provider.assets.ecr.convert_asset_to_openlineage",
             }
         ],
+        "config": {
+            "ecr": {
+                "description": "What this package does beside its tasks.",
+                "options": {
+                    "ui_reads_registry": {
+                        "description": "Whether the API server asks Amazon ECR, for the Releases page and the tab with "
+                        "a task's image: what tags name now, and what images are made of. It does so with the "
+                        "connections of the tasks that released them.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    }
+                },
+            }
+        },
         "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],
     }
 
