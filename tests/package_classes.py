@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -87,7 +87,12 @@ def own_classes(of: type) -> list[type]:
 
 def parameters_of(of: type) -> dict[str, inspect.Parameter]:
     """What a class takes of its own, without what Airflow's bases take."""
-    named = [inspect.signature(base).parameters for base in own_classes(of) if "__init__" in vars(base)]
+    named: list[Mapping[str, inspect.Parameter]] = []
+    for base in own_classes(of):
+        if "__init__" in vars(base):
+            named.append(inspect.signature(base).parameters)
+            if all(each.kind is not each.VAR_KEYWORD for each in named[-1].values()):
+                break  # what its bases take, it gives
     return {
         name: each
         for parameters in reversed(named)
