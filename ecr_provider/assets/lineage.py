@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -81,14 +81,25 @@ class ImageLineage:
 
     @classmethod
     def of_sight(cls, report: Mapping[str, Any], *, is_handed_on: bool) -> Self:
-        """Return what a sensor saw: the image as it was asked for, and the digest that the next task gets for it.
+        """Return what a sensor saw: the image as it was asked for, and what the next task can use.
+
+        That is the image by digest, and its replicas, if it is them that the sensor waited for.
 
         :param report: the sensor's report.
         :param is_handed_on: whether the sensor lets it pass.
         """
         pinned = ImageReference.parse(report["imageUri"])
         seen = replace(pinned, tag=report["imageTag"])
-        return cls((seen,), (TaggedImage(pinned),) if is_handed_on and seen != pinned else ())
+        handed_on = (pinned, *_replicas(pinned, report)) if is_handed_on else ()
+        return cls((seen,), tuple(TaggedImage(each) for each in handed_on if each != seen))
+
+
+def _replicas(image: ImageReference, report: Mapping[str, Any]) -> Iterator[ImageReference]:
+    """Yield the image where ECR has replicated it to, if that is what the sensor waited for."""
+    if registry := EcrRegistry.of_host(image.registry):
+        for replica in report.get("replicationStatuses", ()):
+            there = replace(registry, account_id=replica["registryId"], region_name=replica["region"])
+            yield replace(image, registry=there.host)
 
 
 class LineageMixin:

@@ -103,6 +103,17 @@ def test_a_sensor_that_was_given_a_digest_hands_on_nothing_new() -> None:
     assert ImageLineage.of_sight(report(), is_handed_on=True) == ImageLineage((WEB.with_digest(A),))
 
 
+def test_replicas_are_handed_on_where_they_are() -> None:
+    statuses = [
+        {"registryId": "123456789012", "region": "eu-west-1", "status": "COMPLETE"},
+        {"registryId": "210987654321", "region": "us-east-1", "status": "COMPLETE"},
+    ]
+    lineage = ImageLineage.of_sight({**report(), "replicationStatuses": statuses}, is_handed_on=True)
+    hosts = ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    assert lineage.inputs == (WEB.with_digest(A),)
+    assert lineage.outputs == tuple(TaggedImage(ImageReference(host, "shop/web", digest=A)) for host in hosts)
+
+
 def test_a_sensor_that_refuses_hands_on_nothing() -> None:
     lineage = ImageLineage.of_sight(report(tag="prod"), is_handed_on=False)
     assert lineage == ImageLineage((ImageReference(HOST, "shop/web", "prod", A),))
