@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks import report
 from benchmarks.report import Figure
 
-NAMES: Final = ("retag", "selection", "imports", "triggerer", "manifest", "emulator", "releases", "copying")
+NAMES: Final = ("retag", "selection", "imports", "parsing", "triggerer", "manifest", "emulator", "releases", "copying")
 
 
 def main() -> int:

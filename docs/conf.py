@@ -45,15 +45,15 @@ toc_object_entries_show_parents = "hide"
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Airflow's, pytest's and the standard library's: documented elsewhere, and there is no network to look them up.
-    (r"py:.*", r"airflow\..*"),
+    # Airflow's, OpenLineage's, pytest's and the standard library's: documented elsewhere, and there is no network to look them up.
+    (r"py:.*", r"(airflow|openlineage)\..*"),
     (r"py:.*", r"(collections\.abc|datetime|enum|hashlib|os|pathlib|pytest|re|typing|urllib|urllib3)\..*"),
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
     (
         r"py:(class|exc)",
         (
             r"AdvanceItem|AirflowFailException|Asset|BaseEventTrigger|Config|Connection|Context|Dataset|ECRClient|"
-            r"SQSClient|TaskInstanceKey|datetime|\w+TypeDef"
+            r"OperatorLineage|RunFacet|SQSClient|TaskInstanceKey|datetime|\w+TypeDef"
         ),
     ),
     # Of this package, and not for its users.

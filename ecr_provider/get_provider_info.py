@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-_SENSORS = (
+_INTEGRATION: Final = "Amazon Elastic Container Registry (ECR)"
+_OPERATORS: Final = ("image", "image_copy")
+_SENSORS: Final = (
     "image",
     "image_lifecycle",
     "image_referrers",
@@ -25,13 +28,15 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Release container images on Amazon ECR: byte-exact, verified by digest.",
         "integrations": [
             {
-                "integration-name": "Amazon Elastic Container Registry (ECR)",
+                "integration-name": _INTEGRATION,
                 "external-doc-url": "https://aws.amazon.com/ecr/",
+                "logo": "/docs/_static/favicon.svg",
+                "how-to-guide": [*_guides("operators", _OPERATORS), *_guides("sensors", _SENSORS)],
                 "tags": ["aws"],
             }
         ],
         "hooks": [_modules("hooks", "ecr", "event_queue")],
-        "operators": [_modules("operators", "image", "image_copy")],
+        "operators": [_modules("operators", *_OPERATORS)],
         "sensors": [_modules("sensors", *_SENSORS)],
         "triggers": [_modules("triggers", "event_queue", "gate", "image_watch")],
         "asset-uris": [
@@ -62,8 +67,12 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
+def _guides(kind: str, stems: Sequence[str]) -> list[str]:
+    return [f"/docs/{kind}/{stem}.md" for stem in stems]
+
+
 def _modules(kind: str, *stems: str) -> dict[str, Any]:
     return {
-        "integration-name": "Amazon Elastic Container Registry (ECR)",
+        "integration-name": _INTEGRATION,
         "python-modules": [f"ecr_provider.{kind}.{stem}" for stem in stems],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
@@ -9,7 +10,7 @@ from airflow.sdk import Asset
 
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.exceptions import InvalidInputError, InvalidReferenceError
-from ecr_provider.oci import ImageReference, check_repository_name
+from ecr_provider.oci import Digest, ImageReference, check_repository_name
 from ecr_provider.oci.quoting import quote
 from ecr_provider.version_compat import HAS_PARTITIONED_EVENTS
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
 SCHEME: Final = "ecr"
+
+#: In the ``extra`` of an asset that a hook tells of: which image it was.
+IMAGE_DIGEST: Final = "imageDigest"
 
 #: In an asset's ``extra``: each release is a partition of its own.
 PARTITIONED: Final = "partitioned"
@@ -80,11 +84,18 @@ def create_asset(*, image: str, extra: dict[str, Any] | None = None) -> Asset:
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> Dataset:  # noqa: ARG001 - Airflow's form
-    """Return what OpenLineage calls the asset: the registry as its namespace, repository and tag as its name."""
-    from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415 - where OpenLineage is used
+    """Return what OpenLineage calls the asset, by the names that operators and sensors have for images."""
+    # OpenLineage calls this, so that it is there.
+    from ecr_provider.assets.openlineage import dataset_of  # noqa: PLC0415
 
-    registry, _, name = asset.uri.removeprefix(f"{SCHEME}://").partition("/")
-    return Dataset(namespace=f"{SCHEME}://{registry}", name=name)
+    return dataset_of(_seen(asset))
+
+
+def _seen(asset: Asset) -> ImageReference:
+    """Return the image that an asset is, by the digest that a hook saw or put, if it comes from one."""
+    reference = ImageReference.parse(asset.uri.removeprefix(f"{SCHEME}://"))
+    digest = asset.extra.get(IMAGE_DIGEST)
+    return replace(reference, digest=Digest.parse(digest)) if isinstance(digest, str) else reference
 
 
 def _checked(image: str) -> ImageReference:

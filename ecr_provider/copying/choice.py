@@ -29,6 +29,18 @@ def choose_image(
     :raises DigestMismatchError: the tag does not point at the digest.
     :raises EcrProviderError: it cannot be read.
     """
+    return narrow_image(read_image(source, tag, digest), platforms, watcher=watcher)
+
+
+def read_image(source: ImageSource, tag: str | None, digest: Digest | None) -> Manifest:
+    """Read the manifest, and hold it to the digest.
+
+    :param source: where it is.
+    :param tag: its tag.
+    :param digest: the digest that it must have; without a tag, it is found by it.
+    :raises DigestMismatchError: the tag does not point at the digest.
+    :raises EcrProviderError: it cannot be read.
+    """
     if tag is None and digest is None:
         raise AssertionError("an image is named by tag or digest")
     image = source.manifest(tag if tag is not None else digest)  # type: ignore[arg-type]  # one of them is there
@@ -39,6 +51,16 @@ def choose_image(
             expected=str(digest),
             actual=str(image.digest),
         )
+    return image
+
+
+def narrow_image(image: Manifest, platforms: Sequence[Platform], *, watcher: Watcher) -> Manifest:
+    """Keep of an index what is for some platforms.
+
+    :param platforms: what to keep; by default all of it.
+    :param watcher: who is told what that changes.
+    :raises InvalidInputError: it cannot be narrowed to these platforms.
+    """
     if not platforms:
         return image
     kept = narrowed(image, platforms)

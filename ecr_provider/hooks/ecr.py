@@ -7,15 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.amazon.aws.hooks.ecr import EcrHook
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from botocore.config import Config
 
 from ecr_provider.copying.ecr import EcrImages
 from ecr_provider.ecr.faults import translated
-from ecr_provider.ecr.identifiers import ImageIdentifier
+from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier
 from ecr_provider.ecr.put_plan import Guard
 from ecr_provider.ecr.repository import EcrRepository, ImageDetail
 from ecr_provider.hooks.mixin import StrictHookMixin
-from ecr_provider.oci import Digest, Manifest, check_tag
+from ecr_provider.oci import Digest, ImageReference, Manifest, check_tag
 from ecr_provider.patience import Patience
 
 if TYPE_CHECKING:
@@ -96,8 +97,12 @@ class EcrImageHook(StrictHookMixin, EcrHook):
         :raises DigestMismatchError: what ECR answers does not have the digest that it says.
         :raises InvalidManifestError: the manifest is none that can be released, such as Docker's schema 1.
         """
-        repository = self.repository(repository_name, registry_id=registry_id)
-        return repository.manifest_of(repository.get_image(_identifier(image_tag, image_digest)))
+        repository, identifier = self._named(repository_name, registry_id, image_tag, image_digest)
+        image = repository.get_image(identifier)
+        manifest = repository.manifest_of(image)
+        seen = _asset(repository, image.registry_id, identifier.tag, manifest.digest)
+        get_hook_lineage_collector().add_input_asset(context=self, **seen)
+        return manifest
 
     def put_image(
         self,
@@ -115,7 +120,10 @@ class EcrImageHook(StrictHookMixin, EcrHook):
         :raises EcrCallError: ECR refused or failed the call.
         """
         tag = None if image_tag is None else check_tag(image_tag)
-        self.repository(repository_name, registry_id=registry_id).put_image(manifest, tag)
+        repository = self.repository(repository_name, registry_id=registry_id)
+        account = repository.put_image(manifest, tag)
+        put = _asset(repository, account, tag, manifest.digest)
+        get_hook_lineage_collector().add_output_asset(context=self, **put)
         return ImageIdentifier(manifest.digest, tag)
 
     def describe_image(
@@ -130,8 +138,23 @@ class EcrImageHook(StrictHookMixin, EcrHook):
 
         :raises ImageNotFoundError: there is no such image.
         """
-        repository = self.repository(repository_name, registry_id=registry_id)
-        return repository.describe_image(_identifier(image_tag, image_digest))
+        repository, identifier = self._named(repository_name, registry_id, image_tag, image_digest)
+        detail = repository.describe_image(identifier)
+        seen = _asset(repository, detail.registry_id, identifier.tag, detail.digest)
+        get_hook_lineage_collector().add_input_asset(context=self, **seen)
+        return detail
+
+    def _named(
+        self, repository_name: str, registry_id: str | None, image_tag: str | None, image_digest: str | None
+    ) -> tuple[EcrRepository, ImageIdentifier]:
+        return self.repository(repository_name, registry_id=registry_id), _identifier(image_tag, image_digest)
+
+
+def _asset(repository: EcrRepository, registry_id: str, tag: str | None, digest: Digest) -> dict[str, Any]:
+    """Return an image in the words of Airflow's collection of lineage."""
+    host = EcrRegistry(registry_id, repository.region_name, repository.partition).host
+    image = str(ImageReference(host, repository.repository_name, tag))
+    return {"scheme": "ecr", "asset_kwargs": {"image": image}, "asset_extra": {"imageDigest": str(digest)}}
 
 
 def _identifier(image_tag: str | None, image_digest: str | None) -> ImageIdentifier:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context
 
+from ecr_provider.assets.lineage import repository_reference
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_plan import PutRequest
 from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, failing_at_once
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
-from ecr_provider.oci import Digest, Manifest, check_tag, parse_manifest
+from ecr_provider.oci import Digest, ImageReference, Manifest, check_tag, parse_manifest
 from ecr_provider.operators.mixin import ABSENT, TaggingMixin, link, log_line
 from ecr_provider.version_compat import literal, xcom_value
+
+if TYPE_CHECKING:
+    from ecr_provider.ecr.repository import EcrRepository
 
 __all__ = ["ABSENT", "EcrPutImageOperator"]
 
@@ -141,10 +146,14 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
             request = self._request()
             repository = self.hook.repository(self.repository_name, registry_id=self.registry_id)
             EcrRepositoryLink().persist(context, repository, self.registry_id)
+            self.note_attempt(_reference(request, repository, self.registry_id), repository, self.registry_id)
             plan = plan_put(repository, request)
-            self.check_outlets(context, repository, plan.registry_id or self.registry_id)
-            link(context, repository, plan, plan.registry_id or self.registry_id)
-            registry_id = carry_out(repository, plan)
+            known_id = plan.registry_id or self.registry_id
+            source = _reference(request, repository, known_id, plan.manifest.digest)
+            with self.attempting(source, repository, lambda: known_id, plan.manifest.digest):
+                self.check_outlets(context, repository, known_id)
+                link(context, repository, plan, known_id)
+                registry_id = carry_out(repository, plan)
         if plan.registry_id is None:
             link(context, repository, plan, registry_id)
         for move in plan.moves:
@@ -169,6 +178,16 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
         if (digest := self.parsed("source_image_digest", Digest.parse)) is not None:
             return ImageIdentifier(digest)
         return parse_manifest(_manifest_text(self.image_manifest), self.image_manifest_media_type)
+
+
+def _reference(
+    request: PutRequest, repository: EcrRepository, registry_id: str | None, digest: Digest | None = None
+) -> ImageReference | None:
+    """Return the image that is to be put, for the lineage; ``None``: it has no name yet, or none that is known."""
+    place = repository_reference(repository, registry_id)
+    if place is None or not isinstance(request.source, ImageIdentifier):
+        return None
+    return replace(place, tag=request.source.tag, digest=digest or request.source.digest)
 
 
 def _manifest_text(manifest: object) -> str:

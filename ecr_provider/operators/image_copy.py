@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk import BaseOperator, Context
 
+from ecr_provider.assets.lineage import repository_reference
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.exceptions import ConnectionNotFoundError, InvalidInputError
 from ecr_provider.hooks.mixin import AWS_TEMPLATE_FIELDS, failing_at_once
@@ -182,7 +183,7 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
         """
         # These import botocore, as the hook does.
         from ecr_provider.copying import copy_image  # noqa: PLC0415
-        from ecr_provider.copying.choice import choose_image  # noqa: PLC0415
+        from ecr_provider.copying.choice import narrow_image, read_image  # noqa: PLC0415
         from ecr_provider.copying.progress import Lines  # noqa: PLC0415
 
         watcher = Lines(self.log.info)
@@ -195,18 +196,22 @@ class EcrCopyImageOperator(TaggingMixin, BaseOperator):
             EcrRepositoryLink().persist(context, target.repository, self.registry_id)
             self.check_outlets(context, target.repository, self.registry_id)
             source = places.enter_context(closing(self._source(origin, patience)))
-            image = choose_image(source, origin.tag, origin.digest, platforms=platforms, watcher=watcher)
-            self._await_replication(source, target, image, patience)
-            result = copy_image(
-                source,
-                target,
-                image,
-                tags,
-                include_referrers=self.include_referrers,
-                max_workers=self.max_workers,
-                patience=patience,
-                watcher=watcher,
-            )
+            self.note_attempt(_reference(origin, source), target.repository, self.registry_id)
+            original = read_image(source, origin.tag, origin.digest)
+            image = narrow_image(original, platforms, watcher=watcher)
+            original_reference = _reference(origin, source, original.digest)
+            with self.attempting(original_reference, target.repository, lambda: target.registry_id, image.digest):
+                self._await_replication(source, target, image, patience)
+                result = copy_image(
+                    source,
+                    target,
+                    image,
+                    tags,
+                    include_referrers=self.include_referrers,
+                    max_workers=self.max_workers,
+                    patience=patience,
+                    watcher=watcher,
+                )
             self._warn_of_part(source, origin, result)
         return self._report(context, target, result)
 
@@ -329,6 +334,19 @@ class _Origin:
     tag: str | None
     digest: Digest | None
     host: str | None = None
+
+
+def _reference(
+    origin: _Origin, source: EcrImages | RegistryImages, digest: Digest | None = None
+) -> ImageReference | None:
+    """Return the image to copy, for the lineage; ``None``: its account is not known yet."""
+    from ecr_provider.copying.ecr import EcrImages  # noqa: PLC0415
+
+    if isinstance(source, EcrImages):
+        place = repository_reference(source.repository, source.registry_id)
+    else:
+        place = ImageReference(str(origin.host), origin.repository)
+    return place and replace(place, tag=origin.tag, digest=digest or origin.digest)
 
 
 def _platforms(platforms: object) -> tuple[Platform, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ecr_provider.assets.events import check_outlets, emit_events, images_of
+from ecr_provider.assets.lineage import ImageLineage, LineageMixin, repository_reference
 from ecr_provider.ecr.identifiers import EcrRegistry
 from ecr_provider.ecr.put_plan import Guard, Outcome, PutPlan, TagMove
-from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.exceptions import InvalidInputError, PartialPutError
 from ecr_provider.hooks.mixin import EcrHookMixin
 from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
-from ecr_provider.oci import Digest, check_tag
+from ecr_provider.oci import Digest, ImageReference, check_tag
 from ecr_provider.oci.quoting import quote
 from ecr_provider.version_compat import triggering_user
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 ABSENT: Final = ""
 
 
-class TaggingMixin(EcrHookMixin):
+class TaggingMixin(LineageMixin, EcrHookMixin):
     """Hold the tags of a task, and what guards them."""
 
     image_tag: str | None
@@ -78,8 +80,40 @@ class TaggingMixin(EcrHookMixin):
         if references := list(images_of(context, self.outlets)):
             check_outlets(references, repository, registry_id or repository.find_registry_id(), self.tags())
 
+    def note_attempt(self, source: ImageReference | None, repository: EcrRepository, registry_id: str | None) -> None:
+        """Note for the lineage what the task sets out to do, as far as it is known by now.
+
+        :param source: the image to put, if it is one that a registry has.
+        :param registry_id: the AWS account id of the registry to put it in.
+        """
+        self.image_lineage = ImageLineage.of_attempt(source, repository_reference(repository, registry_id), self.tags())
+
+    @contextmanager
+    def attempting(
+        self,
+        source: ImageReference | None,
+        repository: EcrRepository,
+        registry_id: Callable[[], str | None],
+        digest: Digest,
+    ) -> Iterator[None]:
+        """Note for the lineage what a failure leaves behind: which tags were put, and which were meant to be.
+
+        :param registry_id: tells the account of the registry as far as it is known in the end.
+        :param digest: the image.
+        """
+        put: tuple[str, ...] = ()
+        try:
+            yield
+        except PartialPutError as error:
+            put = error.put
+            raise
+        finally:
+            self.note_attempt(source, repository, registry_id())
+            self.image_lineage = self.image_lineage.with_put(digest, put)
+
     def tell_outlets(self, context: Context, repository: EcrRepository, report: ImageReport) -> None:
-        """Have the outlets tell what became of the tags."""
+        """Have the outlets, and the lineage, tell what became of the tags."""
+        self.image_lineage = self.image_lineage.with_report(report)
         host = EcrRegistry(report["registryId"], repository.region_name, repository.partition).host
         emit_events(context, self, report, host, emit_unchanged=self.emit_unchanged)
 

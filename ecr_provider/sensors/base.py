@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
+from ecr_provider.assets.lineage import ImageLineage, LineageMixin
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.gates.gate import GatedImage, Look, Verdict, look_at, look_line
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ecr_provider.gates.gate import Gate
 
 
-class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
+class EcrGateSensor(LineageMixin, EcrHookMixin, BaseSensorOperator):
     """Look at a gate until it says yes or no: the base of the sensors.
 
     Each look leaves one line in the log. A gate that says no fails the task at once, without retries, and its answer
@@ -168,6 +169,8 @@ class EcrGateSensor(EcrHookMixin, BaseSensorOperator):
             outputs = None
         else:
             self._link(context, look.report)
+            passes = look.verdict is Verdict.PASSED
+            self.image_lineage = ImageLineage.of_sight(look.report, is_handed_on=passes)
             outputs = xcom_value(look.report)
         if look.verdict is not Verdict.FAILED:
             return outputs
