@@ -197,8 +197,7 @@ def queue(puts: int, slots: int, service: float, rate: float) -> tuple[float, fl
 
     :return: how long all of it took, and how long the unluckiest put waited, in seconds.
     """
-    any_state: Any = None
-    waits = [*BOTOCORE, _turns(PATIENCE_WITH_QUOTA, lambda _: None).wait]
+    waits: list[Any] = [*BOTOCORE, _turns(PATIENCE_WITH_QUOTA, lambda _: None).wait]
     tokens, filled_at, ended, longest = rate, 0.0, 0.0, 0.0
     left = puts - min(slots, puts)
     due = [(service * _jitter(slot), slot, 0, 0.0) for slot in range(puts - left)]
@@ -207,7 +206,7 @@ def queue(puts: int, slots: int, service: float, rate: float) -> tuple[float, fl
         now, slot, tried, waited = heapq.heappop(due)
         tokens, filled_at = min(rate, tokens + (now - filled_at) * rate), now
         if tokens < 1:
-            pause = waits[tried % len(waits)](any_state)
+            pause = waits[tried % len(waits)](None)
             heapq.heappush(due, (now + pause, slot, tried + 1, waited + pause))
             continue
         tokens, ended, longest = tokens - 1, now, max(longest, waited)
