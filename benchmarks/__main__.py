@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks import report
 from benchmarks.report import Figure
 
-NAMES: Final = ("retag", "selection", "imports", "triggerer", "manifest", "emulator", "copying")
+NAMES: Final = ("retag", "quota", "selection", "imports", "triggerer", "manifest", "emulator", "copying")
 
 
 def main() -> int:
