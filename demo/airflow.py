@@ -135,8 +135,8 @@ class LocalAirflow:
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int = -1) -> Any:
         """Return what a task pushed."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}?map_index={map_index}"
-        return self._call("GET", path)["value"]
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self._call("GET", f"{path}?map_index={map_index}")["value"]
 
     def run_ids(self, dag_id: str) -> list[str]:
         """Return the runs of a DAG, in the order in which they started."""

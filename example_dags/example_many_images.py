@@ -41,7 +41,7 @@ with DAG(
         multiple_outputs=False,  # one XCom for each image, instead of one for each of its keys as well
     ).expand_kwargs(releases())
 
-    @task
+    @task(multiple_outputs=False)
     def live(images: list[dict[str, Any]]) -> dict[str, str]:
         """Return which image each tag names now: a reference that is pinned by digest."""
         return {f"{image['repositoryName']}:{image['imageTag']}": image["imageUri"] for image in images}

@@ -32,9 +32,11 @@ _PATIENCE = 240  # seconds, for what takes longest
 #: Imported by a worker once, instead of by each of its tasks: what docs/many-images.md recommends.
 PRELOADED = """
 import sys
+from contextlib import suppress
 
 if "celery" in sys.argv:
-    import airflow.dag_processing.dagbag
+    with suppress(ImportError):  # before Airflow 3.2
+        import airflow.dag_processing.dagbag
     import ecr_provider.ecr.put_image
     import ecr_provider.hooks.ecr
     import ecr_provider.operators.image
