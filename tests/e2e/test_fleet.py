@@ -21,7 +21,11 @@ from ecr_provider.emulator import EcrEmulator, Request, Switches
 from ecr_provider.emulator.samples import push, sample_image
 from ecr_provider.version_compat import HAS_PARTITIONED_EVENTS
 
-pytestmark = [needs_client("pg_ctlcluster", "postgresql"), needs_client("redis-server")]
+pytestmark = [
+    needs_client("pg_ctlcluster", "postgresql"),
+    needs_client("redis-server"),
+    pytest.mark.timeout(600),  # seconds, with the start of it all
+]
 
 MANY, RELEASE, DEPLOY = "example_many_images", "example_gated_release", "example_gated_release_deploy"
 SERVICES = [f"fleet/service-{number}" for number in range(4)]
@@ -107,14 +111,14 @@ def releases(ecr: EcrEmulator) -> dict[tuple[str, str], str]:
 
 
 class Hold:
-    """Keep calls on a repository back, until they are let go: some that only look, and some that have put."""
+    """Keep calls back, until they are let go: some that only look, and some that have put."""
 
-    def __init__(self, ecr: EcrEmulator, repository_name: str, looks: int, puts: int) -> None:
+    def __init__(self, ecr: EcrEmulator, looks: int, puts: int) -> None:
         self._held: list[float] = []
         self._let_go = threading.Event()
         # The first ones pass, so that it happens in the middle.
-        ecr.faults.before("BatchGetImage", self._hold, repository_name=repository_name, skip=10, times=looks)
-        ecr.faults.after("PutImage", self._hold, repository_name=repository_name, skip=10, times=puts)
+        ecr.faults.before("BatchGetImage", self._hold, skip=IMAGES // 4, times=looks)
+        ecr.faults.after("PutImage", self._hold, skip=IMAGES // 4, times=puts)
         self._wanted = looks + puts
 
     def is_complete(self) -> bool:
@@ -131,7 +135,7 @@ class Hold:
 def test_a_worker_that_dies_costs_no_release_and_makes_none_twice(
     airflow: LocalAirflow, ecr: EcrEmulator, releases: dict[tuple[str, str], str]
 ) -> None:
-    hold = Hold(ecr, SERVICES[0], looks=SLOTS, puts=SLOTS)
+    hold = Hold(ecr, looks=SLOTS, puts=SLOTS)
     wanted = [
         {"repository_name": name, "source_image_tag": f"build-{number % 5}", "image_tag": tag}
         for number, (name, tag) in enumerate(releases)
@@ -146,7 +150,7 @@ def test_a_worker_that_dies_costs_no_release_and_makes_none_twice(
 
     tasks = [each for each in airflow.task_instances(MANY, run) if each["task_id"] == "promote"]
     assert Counter(each["state"] for each in tasks) == {"success": IMAGES}
-    assert {tag: digest_of(ecr, *tag) for tag in releases} == releases
+    assert {tag: digest for tag, digest in tags_of(ecr, *SERVICES).items() if tag in releases} == releases
     puts = [(tag_of(each), each.time) for each in ecr.requests if each.operation == "PutImage"]
     assert Counter(tag for tag, _ in puts) == dict.fromkeys(releases, 1)
     put_before = {tag for tag, at in puts if at < died}
@@ -166,11 +170,11 @@ def test_a_worker_that_dies_costs_no_release_and_makes_none_twice(
 
 @pytest.mark.skipif(not HAS_PARTITIONED_EVENTS, reason="this Airflow has no partitions of this kind")
 def test_a_gated_release_and_the_deploy_that_it_starts_work_the_same(airflow: LocalAirflow, ecr: EcrEmulator) -> None:
-    wanted = digest_of(ecr, "shop/web", "1.4.0")
+    wanted = tags_of(ecr, "shop/web")["shop/web", "1.4.0"]
     run = airflow.trigger(RELEASE)
     wait_for(airflow, "the release", lambda: airflow.run_state(RELEASE, run) in {"success", "failed"})
     assert set(airflow.task_states(RELEASE, run).values()) == {"success"}
-    assert digest_of(ecr, "shop/web", "prod") == wanted
+    assert tags_of(ecr, "shop/web")["shop/web", "prod"] == wanted
     wait_for(airflow, "the deploy", lambda: airflow.run_ids(DEPLOY))
     (deploy,) = airflow.run_ids(DEPLOY)
     wait_for(airflow, "its end", lambda: airflow.run_state(DEPLOY, deploy) in {"success", "failed"})
@@ -181,6 +185,13 @@ def tag_of(put: Request) -> tuple[str, str]:
     return put.parameters["repositoryName"], put.parameters["imageTag"]
 
 
-def digest_of(ecr: EcrEmulator, repository_name: str, tag: str) -> str:
-    images = ecr.client().describe_images(repositoryName=repository_name, imageIds=[{"imageTag": tag}])["imageDetails"]
-    return images[0]["imageDigest"]
+def tags_of(ecr: EcrEmulator, *repository_names: str) -> dict[tuple[str, str], str]:
+    """Tell where all tags point, by the registry's own word."""
+    describe = ecr.client().get_paginator("describe_images").paginate
+    return {
+        (name, tag): detail["imageDigest"]
+        for name in repository_names
+        for page in describe(repositoryName=name)
+        for detail in page["imageDetails"]
+        for tag in detail.get("imageTags", ())
+    }
