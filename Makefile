@@ -12,6 +12,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLOOR := .venv-floor
+# What the tests drive: Debian's packages, each with a program of it.
+CLIENTS := skopeo=skopeo awscli=aws docker-registry=docker-registry \
+           postgresql=pg_ctlcluster redis-server=redis-server chromium=chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check test-floor docs bench ui clean
@@ -31,7 +34,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m demo
 
 test: $(VENV)/.installed
-	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry chromium=chromium
+	@sh tools/clients.sh $(CLIENTS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	@$(BIN)/coverage report --include='ecr_provider/oci/*' --fail-under=100
 
@@ -42,7 +45,7 @@ check: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 test-floor: $(FLOOR)/.installed
-	@sh tools/clients.sh skopeo=skopeo awscli=aws docker-registry=docker-registry chromium=chromium
+	@sh tools/clients.sh $(CLIENTS)
 	@# The Airflow of that day warns of itself.
 	$(FLOOR)/bin/python -m pytest --numprocesses 2 --dist loadfile -o filterwarnings=default --disable-warnings
 

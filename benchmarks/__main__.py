@@ -12,7 +12,18 @@ from typing import Final
 from benchmarks import report
 from benchmarks.report import Figure
 
-NAMES: Final = ("retag", "selection", "imports", "parsing", "triggerer", "manifest", "emulator", "releases", "copying")
+NAMES: Final = (
+    "retag",
+    "quota",
+    "selection",
+    "imports",
+    "parsing",
+    "triggerer",
+    "manifest",
+    "emulator",
+    "releases",
+    "copying",
+)
 
 
 def main() -> int:

@@ -31,6 +31,7 @@ def main() -> int:
         push_builds(ecr)
         try:
             with LocalAirflow(Path(home), airflow_settings(Path(home), ecr), port) as airflow:
+                airflow.set_pool("ecr_put_image", 10)
                 print(f"Airflow is at {airflow.url}/dags/example_release_promotion; press Ctrl-C to stop", flush=True)
                 stop.wait()
                 print("Stopping …", flush=True)

@@ -210,7 +210,8 @@ class EcrImages:
     def _carry_out(self, plan: PutPlan) -> str:
         for _ in plan.moves:
             self._keep_pace("PutImage")
-        return carry_out(self.repository, plan, sleep=self._patience.sleep)
+        _, registry_id = carry_out(self.repository, plan, sleep=self._patience.sleep)
+        return registry_id
 
     def _keep_pace(self, operation: str) -> None:
         pace_of(operation, f"{self._registry_id} {self.repository.region_name}").wait(self._patience.sleep)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.put_plan import (
@@ -32,6 +41,7 @@ from ecr_provider.exceptions import (
     LostRaceError,
     PartialPutError,
     TagImmutableError,
+    ThrottledError,
 )
 from ecr_provider.oci import Digest, Manifest
 
@@ -39,6 +49,16 @@ from ecr_provider.oci import Digest, Manifest
 #: seconds.
 _LAYER_TRIES: Final = 5
 _LAYER_FIRST_WAIT: Final = 0.2
+
+#: How long a task waits, in all and in seconds, for a turn at a quota that other tasks use up, for each tag. At ten
+#: calls a second that is a queue of some hundred tasks.
+PATIENCE_WITH_QUOTA: Final = 120.0
+#: How long it waits each time, in seconds: at random in between. A quota comes back within a second, so whoever waited
+#: much longer, as an exponential wait does, would come when nobody needs it any more.
+_SHORTEST_TURN: Final = 1.0
+_LONGEST_TURN: Final = 3.0
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def plan_put(repository: EcrRepository, request: PutRequest) -> PutPlan:
@@ -119,21 +139,30 @@ def _described(repository: EcrRepository, target: ImageIdentifier) -> Pointee:
     return Pointee(detail.digest, detail.is_active, detail.registry_id)
 
 
-def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[float], None] = time.sleep) -> str:
+def carry_out(
+    repository: EcrRepository,
+    plan: PutPlan,
+    *,
+    patience: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[PutPlan, str]:
     """Put the manifest under every tag that has to move, one PutImage each, and stop at the first failure.
 
+    :param patience: how long to wait for a turn, where ECR throttles, in all and in seconds, for each tag.
     :param sleep: how to wait between tries, in seconds.
-    :return: the registry id.
+    :return: the plan as it was carried out: where a tag pointed may have changed during a wait; and the registry id.
     :raises PartialPutError: a tag failed after others were put.
+    :raises PreconditionFailedError: a guarded tag was moved elsewhere during a wait.
     :raises LostRaceError: a guarded tag was put and then points elsewhere.
+    :raises ThrottledError: no turn came in time.
     :raises EcrCallError: ECR refused or failed the call.
     """
-    registry_id = plan.registry_id
+    registry_id, moves = plan.registry_id, list(plan.moves)
     for position, move in enumerate(plan.moves):
         if move.outcome is Outcome.UNCHANGED:
             continue
         try:
-            registry_id = _put(repository, plan, move, sleep)
+            moves[position], registry_id = _put_in_turn(repository, plan, move, patience, sleep)
             if plan.guard:
                 _check_still_ours(repository, plan.manifest.digest, move)
         except EcrProviderError as error:
@@ -142,7 +171,53 @@ def carry_out(repository: EcrRepository, plan: PutPlan, *, sleep: Callable[[floa
             raise _partial(repository, plan, position, error) from error
     if registry_id is None:
         raise AssertionError("a plan without a known image has something to put")
-    return registry_id
+    return replace(plan, moves=tuple(moves)), registry_id
+
+
+def _put_in_turn(
+    repository: EcrRepository, plan: PutPlan, move: TagMove, patience: float, sleep: Callable[[float], None]
+) -> tuple[TagMove, str]:
+    """Put a tag; where ECR throttles, wait, and look again before each further try."""
+    for turn in _turns(patience, sleep):
+        with turn:
+            if turn.retry_state.attempt_number > 1:
+                move = _looked_at_again(repository, plan, move)
+            return move, _put(repository, plan, move, sleep)
+    raise AssertionError("the last turn raises what it met")
+
+
+def _turns(patience: float, sleep: Callable[[float], None]) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception_type(ThrottledError),
+        stop=lambda state: state.idle_for >= patience,
+        wait=wait_random(_SHORTEST_TURN, _LONGEST_TURN),
+        sleep=sleep,
+        before_sleep=_say_that_it_waits,
+        reraise=True,
+    )
+
+
+def _say_that_it_waits(state: RetryCallState) -> None:
+    _LOG.info("ECR has no turn for this put yet (%s). Next try in %.1f s.", _why(state), state.upcoming_sleep)
+
+
+def _why(state: RetryCallState) -> object:
+    error = state.outcome.exception() if state.outcome else None
+    return getattr(error, "code", error)
+
+
+def _looked_at_again(repository: EcrRepository, plan: PutPlan, move: TagMove) -> TagMove:
+    """Decide again about a tag, which somebody else may have moved in the meantime.
+
+    :raises PreconditionFailedError: it is guarded, and was moved elsewhere.
+    """
+    if move.tag is None:
+        return move
+    target = ImageIdentifier(tag=move.tag)
+    at = pointee(repository, target, repository.read([target])[target], plan.guard)
+    (again,) = decide(plan.manifest.digest, {move.tag: at}, plan.guard)
+    # What points at the image by now was most likely put by a try of this one, whose answer was lost.
+    return move if again.outcome is Outcome.UNCHANGED else again
 
 
 def _put(repository: EcrRepository, plan: PutPlan, move: TagMove, sleep: Callable[[float], None]) -> str:
@@ -160,9 +235,7 @@ def _put(repository: EcrRepository, plan: PutPlan, move: TagMove, sleep: Callabl
 def _put_again(repository: EcrRepository, plan: PutPlan, move: TagMove) -> str:
     """Put after a wait, in which somebody else may have moved a guarded tag."""
     if plan.guard:
-        target = ImageIdentifier(tag=move.tag)
-        at = pointee(repository, target, repository.read([target])[target], plan.guard)
-        decide(plan.manifest.digest, {move.tag: at}, plan.guard)
+        _looked_at_again(repository, plan, move)
     return repository.put_image(plan.manifest, move.tag)
 
 

@@ -140,7 +140,11 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Put the image and return what the next task needs: see :class:`~ecr_provider.ecr.report.ImageReport`."""
-        from ecr_provider.ecr.put_image import carry_out, plan_put  # noqa: PLC0415 - imports botocore, as the hook does
+        from ecr_provider.ecr.put_image import (  # noqa: PLC0415 - imports botocore, as the hook does
+            PATIENCE_WITH_QUOTA,
+            carry_out,
+            plan_put,
+        )
 
         with failing_at_once():
             request = self._request()
@@ -153,12 +157,12 @@ class EcrPutImageOperator(TaggingMixin, BaseOperator):
             with self.attempting(source, repository, lambda: known_id, plan.manifest.digest):
                 self.check_outlets(context, repository, known_id)
                 link(context, repository, plan, known_id)
-                registry_id = carry_out(repository, plan)
+                done, registry_id = carry_out(repository, plan, patience=PATIENCE_WITH_QUOTA)
         if plan.registry_id is None:
             link(context, repository, plan, registry_id)
-        for move in plan.moves:
-            self.log.info("%s", log_line(context, repository, plan, move))
-        report = plan.report(repository, registry_id)
+        for move in done.moves:
+            self.log.info("%s", log_line(context, repository, done, move))
+        report = done.report(repository, registry_id)
         self.tell_outlets(context, repository, report)
         return xcom_value(report)
 

@@ -126,7 +126,7 @@ def test_an_archived_image_that_is_put_again_is_restored(
     image = build("new", "prod", platforms=["linux/amd64"])
     archive(client, image)
     plan = plan_put(repository, PutRequest(parse_manifest(image.text), tags))
-    assert (plan.outcome, carry_out(repository, plan)) == (Outcome.RESTORED, ACCOUNT)
+    assert (plan.outcome, carry_out(repository, plan)[1]) == (Outcome.RESTORED, ACCOUNT)
     assert ecr.calls.count("PutImage") == 1
     assert repository.describe_image(ImageIdentifier(tag="prod")).is_active
 
@@ -200,4 +200,4 @@ def test_an_image_restored_between_two_looks_is_unchanged(
     archive(client, image)
     ecr.faults.before("DescribeImages", lambda: client.put_image(repositoryName=REPOSITORY, imageManifest=image.text))
     plan = plan_put(repository, PutRequest(parse_manifest(image.text), ("prod",)))
-    assert (plan.outcome, carry_out(repository, plan)) == (Outcome.UNCHANGED, ACCOUNT)
+    assert (plan.outcome, carry_out(repository, plan)[1]) == (Outcome.UNCHANGED, ACCOUNT)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from airflow.providers.amazon.aws.hooks.ecr import EcrHook
 from local_ecr import REPOSITORY, connection
 
 from ecr_provider.emulator import EcrEmulator
@@ -103,3 +106,28 @@ def test_another_account_is_asked_by_its_registry_id(hook: EcrImageHook, build: 
     ):
         with pytest.raises(RepositoryNotFoundError, match="999999999999"):
             call()
+
+
+def user_agent(hook: EcrHook) -> str:
+    config: Any = hook.conn_client_meta.config
+    return str(config.user_agent_extra)
+
+
+class Promotion:
+    """Something that has a client made, as an operator does."""
+
+    def execute(self, hook: EcrHook) -> str:
+        return user_agent(hook)
+
+
+def test_the_user_agent_names_the_operator_as_the_amazon_provider_does(
+    hook: EcrImageHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = Promotion().execute(EcrHook())
+    monkeypatch.delattr(inspect, "stack")  # which is what makes theirs slow
+    assert Promotion().execute(hook) == theirs
+    assert " Caller/Promotion " in theirs
+
+
+def test_the_user_agent_says_that_it_does_not_know_who_calls(hook: EcrImageHook) -> None:
+    assert " Caller/Unknown " in user_agent(hook)

@@ -187,16 +187,25 @@ def test_what_no_retry_can_mend_fails_at_once_with_a_remedy(
 
 def test_what_a_retry_can_mend_is_retried_by_airflow(ecr: EcrEmulator, build: Build, points_at: PointsAt) -> None:
     new = build("new", "build-42")
-    ecr.faults.fail("PutImage", "ThrottlingException", times=3)
+    ecr.faults.fail("PutImage", "ServerException", status=500, times=3)
     result = run(source_image_tag="build-42", image_tag="prod", retries=1, retry_delay=0.0)
     assert result.state("put") == "success"
     assert points_at("prod") == new.digest
     assert ecr.calls.count("PutImage") == 4
 
 
+def test_throttling_is_waited_out(ecr: EcrEmulator, build: Build, points_at: PointsAt) -> None:
+    new = build("new", "build-42")
+    ecr.faults.fail("PutImage", "ThrottlingException")
+    once = {"retries": {"total_max_attempts": 1}}
+    result = run(source_image_tag="build-42", image_tag="prod", retries=0, botocore_config=once)
+    assert result.state("put") == "success"
+    assert points_at("prod") == new.digest
+
+
 def test_a_partly_failed_put_is_finished_by_the_retry(ecr: EcrEmulator, build: Build, points_at: PointsAt) -> None:
     new = build("new", "build-42")
-    ecr.faults.after("PutImage", lambda: ecr.faults.fail("PutImage", "ThrottlingException", times=3))
+    ecr.faults.after("PutImage", lambda: ecr.faults.fail("PutImage", "ServerException", status=500, times=3))
     result = run(source_image_tag="build-42", image_tags=["one", "two"], retries=1, retry_delay=0.0)
     assert [tag["outcome"] for tag in result.xcom("put", "tags")] == ["unchanged", "created"]
     assert {points_at("one"), points_at("two")} == {new.digest}
