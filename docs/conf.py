@@ -53,7 +53,7 @@ nitpick_ignore_regex = [
         r"py:(class|exc)",
         (
             r"AdvanceItem|AirflowFailException|Asset|BaseEventTrigger|Config|Connection|Context|Dataset|ECRClient|"
-            r"SQSClient|TaskInstanceKey|datetime|\w+TypeDef"
+            r"ECSClient|LambdaClient|SQSClient|TaskInstanceKey|datetime|\w+TypeDef"
         ),
     ),
     # Of this package, and not for its users.

@@ -30,10 +30,10 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "hooks": [_modules("hooks", "ecr", "event_queue")],
-        "operators": [_modules("operators", "image", "image_copy")],
+        "hooks": [_modules("hooks", "ecr", "ecs", "event_queue", "lambda_function")],
+        "operators": [_modules("operators", "deploy_ecs", "deploy_lambda", "image", "image_copy")],
         "sensors": [_modules("sensors", *_SENSORS)],
-        "triggers": [_modules("triggers", "event_queue", "gate", "image_watch")],
+        "triggers": [_modules("triggers", "deployment", "event_queue", "gate", "image_watch")],
         "asset-uris": [
             {
                 "schemes": ["ecr"],
@@ -42,7 +42,12 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "ecr_provider.assets.ecr.convert_asset_to_openlineage",
             }
         ],
-        "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],
+        "extra-links": [
+            "ecr_provider.links.ecr.EcrImageLink",
+            "ecr_provider.links.ecr.EcrRepositoryLink",
+            "ecr_provider.links.ecs.EcsServiceLink",
+            "ecr_provider.links.lambda_function.LambdaFunctionLink",
+        ],
     }
 
 

@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from airflow.sdk import BaseOperator, BaseOperatorLink, Context
+from airflow.sdk import Context
 
-from ecr_provider.version_compat import XCom
+from ecr_provider.links.console import ConsoleLink
 
 if TYPE_CHECKING:
-    from airflow.sdk.types import TaskInstanceKey
-
     from ecr_provider.ecr.repository import EcrRepository
     from ecr_provider.oci import Digest
 
-#: Domain of the console in every AWS partition.
-#: Source: botocore's endpoint rules of the sign-in service, against which a test holds this table.
-CONSOLE_DOMAINS: Final = {
-    "aws": "aws.amazon.com",
-    "aws-cn": "amazonaws.cn",
-    "aws-us-gov": "amazonaws-us-gov.com",
-    "aws-iso": "c2shome.ic.gov",
-    "aws-iso-b": "sc2shome.sgov.gov",
-    "aws-iso-e": "csphome.adc-e.uk",
-    "aws-iso-f": "csphome.hci.ic.gov",
-    "aws-eusc": "amazonaws-eusc.eu",
-}
 
-
-class _ConsoleLink(BaseOperatorLink):
-    """A link whose address the task stores itself, before the calls that can fail.
-
-    Airflow stores links once the task has ended; a task that was killed, or that runs still, would have none.
-    """
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, or nothing while the task has not stored one."""
-        return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
-
+class _EcrLink(ConsoleLink):
     def _store(self, context: Context, repository: EcrRepository, path: str) -> None:
-        domain = CONSOLE_DOMAINS[repository.partition]
-        url = f"https://console.{domain}/ecr/{path}?region={repository.region_name}"
-        context["ti"].xcom_push(key=self.xcom_key, value=url)
+        self.store(context, repository.partition, f"ecr/{path}?region={repository.region_name}")
 
 
-class EcrRepositoryLink(_ConsoleLink):
+class EcrRepositoryLink(_EcrLink):
     """Link to the repository; to the registry's list of them while the account is not known."""
 
     name = "Amazon ECR repository"
@@ -55,7 +29,7 @@ class EcrRepositoryLink(_ConsoleLink):
         self._store(context, repository, path)
 
 
-class EcrImageLink(_ConsoleLink):
+class EcrImageLink(_EcrLink):
     """Link to the image's details: its tags, size, scan and the platforms of an index."""
 
     name = "Amazon ECR image"

@@ -19,6 +19,8 @@ from airflow.triggers.base import BaseTrigger
 
 import ecr_provider
 from ecr_provider.get_provider_info import get_provider_info
+from ecr_provider.operators.deploy_ecs import EcsUpdateServiceOperator
+from ecr_provider.operators.deploy_lambda import LambdaUpdateFunctionCodeOperator
 from ecr_provider.operators.image import EcrPutImageOperator
 from ecr_provider.operators.image_copy import EcrCopyImageOperator
 from ecr_provider.sensors.image import EcrImageSensor
@@ -27,16 +29,30 @@ from ecr_provider.sensors.image_referrers import EcrImageReferrersSensor
 from ecr_provider.sensors.image_replication import EcrImageReplicationSensor
 from ecr_provider.sensors.image_scan import EcrImageScanSensor
 from ecr_provider.sensors.newest_image import EcrNewestImageSensor
+from ecr_provider.triggers.deployment import DeploymentTrigger
 from ecr_provider.triggers.event_queue import EcrEventQueueTrigger
 from ecr_provider.triggers.gate import EcrGateTrigger
 from ecr_provider.triggers.image_watch import EcrImageWatchTrigger
 from ecr_provider.version_compat import HAS_STORED_EVENTS
 
 ROOT = Path(__file__).parents[2]
-HELPERS = ("base", "cursor", "hooks", "mixin")
+HELPERS = ("base", "console", "cursor", "hooks", "mixin")
 KINDS = ("hooks", "operators", "sensors", "triggers")
 AWS: dict[str, Any] = {"aws_conn_id": "shop", "region_name": "eu-west-1", "verify": False, "botocore_config": None}
+IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/web@sha256:{'a' * 64}"
 TRIGGERS: list[tuple[type[BaseTrigger], dict[str, Any]]] = [
+    (
+        DeploymentTrigger,
+        {
+            "kind": "ecs",
+            "rollout": {"cluster": "shop", "failure": None},
+            "hook": {},
+            "waiter_delay": 1.5,
+            "waiter_max_attempts": 7,
+            "started_at": 2.5,
+            "looks": 3,
+        },
+    ),
     (
         EcrGateTrigger,
         {
@@ -81,6 +97,10 @@ def make_operators() -> list[BaseOperator]:
         EcrCopyImageOperator(
             task_id="copy", repository_name="shop/web", image_tag="prod", source_image="registry.example.com/shop/web:a"
         ),
+        EcsUpdateServiceOperator(
+            task_id="deploy_ecs", cluster="shop", service="web", task_definition="web", image_uri=IMAGE
+        ),
+        LambdaUpdateFunctionCodeOperator(task_id="deploy_lambda", function_name="web", image_uri=IMAGE),
         EcrImageSensor(task_id="wait", repository_name="shop/web", image_tag="prod"),
         EcrNewestImageSensor(task_id="newest", repository_name="shop/web"),
         EcrImageScanSensor(task_id="scan", repository_name="shop/web", image_tag="prod"),
