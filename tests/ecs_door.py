@@ -1,4 +1,4 @@
-"""An ECS for tests: moto's cannot fail a rollout, and knows no tasks of a service. It speaks to the real boto3 client."""
+"""An ECS for tests, for the real boto3 client: moto's cannot fail a rollout, and knows no tasks of a service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTENT = {"Content-Type": "application/x-amz-json-1.1"}
 Step: TypeAlias = Callable[[], object]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What ECS answers instead."""
 
 
@@ -143,7 +143,7 @@ class Ecs(Server):
                 return Reply(
                     200, json.dumps(getattr(self, f"_on_{action}")(json.loads(received.body))).encode(), CONTENT
                 )
-            except Refused as refused:
+            except RefusedError as refused:
                 return _refusal(*refused.args)
 
     def _on_DescribeServices(self, asked: dict[str, Any]) -> Any:  # noqa: N802 - ECS's own names
@@ -156,7 +156,7 @@ class Ecs(Server):
     def _on_UpdateService(self, asked: dict[str, Any]) -> Any:  # noqa: N802
         definition = self._definition(asked["taskDefinition"])
         if definition["status"] != "ACTIVE":
-            raise Refused("ClientException", "TaskDefinition is inactive")
+            raise RefusedError("ClientException", "TaskDefinition is inactive")
         self.asked_for.append(asked)
         if asked.get("forceNewDeployment") or self.primary["taskDefinition"] != definition["taskDefinitionArn"]:
             self.deploy(definition["taskDefinitionArn"])
@@ -188,7 +188,7 @@ class Ecs(Server):
     def _definition(self, name: str) -> dict[str, Any]:
         own = [each for arn, each in self.definitions.items() if name in (arn, arn.rpartition("/")[2], each["family"])]
         if not own:
-            raise Refused("ClientException", "Unable to describe task definition.")
+            raise RefusedError("ClientException", "Unable to describe task definition.")
         return own[-1]
 
     def _tasks(self) -> Iterator[dict[str, Any]]:

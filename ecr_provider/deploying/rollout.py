@@ -106,7 +106,11 @@ class Rollout(ABC, Generic[_Door]):
 
 def failure_of(rollout: Rollout[Any], look: Look) -> Failure:
     """Return how a look that failed it is told."""
-    return Failure(says=f"{rollout} {look.says}.", report=rollout.report(look))
+    return Failure(says=_sentence(rollout, look), report=rollout.report(look))
+
+
+def _sentence(rollout: Rollout[Any], look: Look) -> str:
+    return f"{rollout} {look.says.rstrip('.')}."
 
 
 def ending_of(rollout: Rollout[Any], look: Look) -> Ending:
@@ -127,10 +131,10 @@ def stuck(failure: Failure, error: EcrProviderError) -> Ending:
 
 def _back_again(rollout: Rollout[Any], failure: Failure, look: Look) -> Ending:
     if look.verdict is Verdict.PASSED:
-        outcome, says = "completed", f"It was taken back: {rollout} {look.says}."
+        outcome, says = "completed", f"It was taken back: {_sentence(rollout, look)}"
     else:
         outcome = "failed"
-        says = f"Taking it back failed, too: {rollout} {look.says}. Neither is known to run: look what does."
+        says = f"Taking it back failed, too: {_sentence(rollout, look)} Neither is known to run: look what does."
     rollback = {**rollout.as_rollback(), "outcome": outcome, "reason": look.says}
     return Ending({**failure.report, "rollback": rollback}, f"{failure.says} {says}")
 

@@ -103,25 +103,21 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
                 return self._follow(context, rollout)
             return xcom_value(rollout.facts() | ({"outcome": "started"} if is_begun else {}))
 
-    def execute_complete(
-        self, context: Context, event: dict[str, Any], kind: str, rollout: dict[str, Any]
-    ) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Take up what the triggerer found.
 
-        :param kind: the kind of deployment that it looked at.
-        :param rollout: the deployment, as JSON.
         :raises AirflowFailException: the deployment failed, or cannot be followed any further.
         :raises EcrProviderError: it cannot be followed; a retry may.
         """
         from ecr_provider.deploying.kinds import rollout_of  # noqa: PLC0415 - imports botocore, which parsing need not
         from ecr_provider.deploying.rollout import lost_sight  # noqa: PLC0415 - as above
 
-        deployment = rollout_of(kind, rollout)
+        rollout = rollout_of(event["kind"], event["rollout"])
+        if "error" in event:
+            error = EcrProviderError if event["retryable"] else AirflowFailException
+            raise error(lost_sight(rollout, event["error"]))
         with failing_at_once():
-            if "error" in event:
-                error = EcrProviderError if event["retryable"] else AirflowFailException
-                raise error(lost_sight(deployment, event["error"]))
-            return self._settled(context, deployment, Look.from_json(event["look"]))
+            return self._settled(context, rollout, Look.from_json(event["look"]))
 
     def _follow(self, context: Context, rollout: Rollout[Any]) -> dict[str, Any]:
         """Look until it has come to an end; the first time here, since often there is nothing left to wait for."""
@@ -186,10 +182,10 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
     def _defer_wait(self, rollout: Rollout[Any], started_at: float) -> NoReturn:
         from ecr_provider.triggers.deployment import DeploymentTrigger  # noqa: PLC0415 - imports boto3
 
-        given: dict[str, Any] = {"kind": rollout.kind, "rollout": rollout.to_json()}
         self.defer(
             trigger=DeploymentTrigger(
-                **given,
+                kind=rollout.kind,
+                rollout=rollout.to_json(),
                 hook=self.hook_arguments(),
                 waiter_delay=self.waiter_delay,
                 waiter_max_attempts=self.waiter_max_attempts,
@@ -197,7 +193,6 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
                 looks=1,
             ),
             method_name="execute_complete",
-            kwargs=given,
         )
 
 

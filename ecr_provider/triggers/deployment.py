@@ -68,7 +68,9 @@ class DeploymentTrigger(LookingTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: the look that ended the wait, or the error that no further look can mend."""
+        """Yield one event: the deployment, and the look that ended the wait or the error that no look can mend."""
+        # It goes along with the event, and not with the task: dag.test() forgets what a task leaves for itself.
+        subject = {"kind": self.kind, "rollout": self.rollout}
         try:
             rollout = rollout_of(self.kind, self.rollout)
             hook = await shared_hook_of(_HOOKS[self.kind], self.hook)
@@ -77,9 +79,9 @@ class DeploymentTrigger(LookingTrigger):
                 lambda: look_at_rollout(rollout, door),
                 lambda look, attempt, elapsed: line_of(rollout, look, attempt, elapsed),
             )
-            yield TriggerEvent({"look": look.to_json()})
+            yield TriggerEvent({**subject, "look": look.to_json()})
         except EcrProviderError as error:
-            yield TriggerEvent({"error": str(error), "retryable": error.retryable})
+            yield TriggerEvent({**subject, "error": str(error), "retryable": error.retryable})
 
     def judged(self, look: Look, attempt: int, elapsed: float) -> Look:
         """Return what a look means: the last one is the end, whatever it saw."""
