@@ -6,6 +6,7 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import boto3
@@ -26,9 +27,10 @@ class Ecs(Server):
     """An ECS with one service ``shop/web``, whose rollouts a test decides.
 
     :param tasks: how many tasks the service has.
+    :param moto: the address of moto, which then keeps the task definitions.
     """
 
-    def __init__(self, tasks: int = 2) -> None:
+    def __init__(self, tasks: int = 2, moto: str | None = None) -> None:
         super().__init__()
         self.calls: list[str] = []
         self.asked_for: list[dict[str, Any]] = []
@@ -40,6 +42,8 @@ class Ecs(Server):
         self.refusals: dict[str, list[str]] = defaultdict(list)
         self.service: dict[str, Any] = {}
         self.desired = tasks
+        access: dict[str, Any] = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulator"}
+        self._moto: Any = boto3.client("ecs", region_name=REGION, endpoint_url=moto, **access) if moto else None
         self._numbers = 0
         self._lock = threading.Lock()
 
@@ -48,7 +52,7 @@ class Ecs(Server):
     def register(self, *images: str, family: str = "web", **further: Any) -> str:
         """Register a task definition with containers ``web``, ``sidecar``; return its ARN."""
         names = ("web", "sidecar")
-        containers = [{"name": name, "image": image} for name, image in zip(names, images, strict=False)]
+        containers = [{"name": name, "image": image, "memory": 128} for name, image in zip(names, images, strict=False)]
         return str(
             self._register({"family": family, "containerDefinitions": containers, **further})["taskDefinitionArn"]
         )
@@ -180,12 +184,16 @@ class Ecs(Server):
         return {"taskDefinition": self._definition(asked["taskDefinition"])}
 
     def _register(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if self._moto:
+            return _as_json(self._moto.register_task_definition(**asked)["taskDefinition"])
         revision = 1 + sum(arn.rpartition("/")[2].startswith(f"{asked['family']}:") for arn in self.definitions)
         arn = f"{ARN}:task-definition/{asked['family']}:{revision}"
         self.definitions[arn] = {"taskDefinitionArn": arn, "revision": revision, "status": "ACTIVE", **asked}
         return self.definitions[arn]
 
     def _definition(self, name: str) -> dict[str, Any]:
+        if self._moto:
+            return _as_json(self._moto.describe_task_definition(taskDefinition=name)["taskDefinition"])
         own = [each for arn, each in self.definitions.items() if name in (arn, arn.rpartition("/")[2], each["family"])]
         if not own:
             raise RefusedError("ClientException", "Unable to describe task definition.")
@@ -208,6 +216,11 @@ class Ecs(Server):
         digest = self.pulled.get(image, image.partition("@")[2])
         told = {"name": definition["name"], "image": image, "lastStatus": "RUNNING"}
         return told | ({"imageDigest": digest} if digest else {})
+
+
+def _as_json(answer: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(answer, default=datetime.timestamp))
+    return made
 
 
 def _refusal(code: str, message: str) -> Reply:

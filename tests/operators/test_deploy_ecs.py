@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Callable
 from typing import Any
 
@@ -67,9 +66,7 @@ def test_airflow_runs_it_with_templates_and_xcom(
     log = capsys.readouterr().out
     assert "shop/web: deployment ecs-svc/2 of web:2 is begun (requested by test_" in log
     assert "Look 1 after 0 s: shop/web: deployment ecs-svc/2 of web:2 is under way" in log
-    assert (
-            f"Look 2 after 0 s: shop/web: deployment ecs-svc/2 of web:2 is done; its 2 tasks run {NEW}" in log
-        )
+    assert f"Look 2 after 0 s: shop/web: deployment ecs-svc/2 of web:2 is done; its 2 tasks run {NEW}" in log
 
 
 @either_way
