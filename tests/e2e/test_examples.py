@@ -91,7 +91,7 @@ def targets(request: pytest.FixtureRequest, ecr: EcrEmulator, monkeypatch: pytes
     if path.stem.startswith("example_deploy"):
         services = request.getfixturevalue("deploy_targets")
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(ecr, service_config=services))
-        monkeypatch.setattr(batch_client, "sleep", lambda _: None)  # half a minute, of chance
+        monkeypatch.setattr(batch_client.BatchClientHook, "delay", lambda *_: None)  # half a minute, of chance
 
 
 @pytest.mark.usefixtures("targets")
