@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -65,8 +66,9 @@ def test_airflow_runs_it_with_templates_and_xcom(
     assert door.updates() == ["web:2"]
     log = capsys.readouterr().out
     assert "shop/web: deployment ecs-svc/2 of web:2 is begun (requested by test_" in log
-    assert "Look 1 after 0 s: shop/web: deployment ecs-svc/2 of web:2 is under way" in log
-    assert f"Look 2 after 0 s: shop/web: deployment ecs-svc/2 of web:2 is done; its 2 tasks run {NEW}" in log
+    assert re.search(r"Look 1 after \d+ s: shop/web: deployment ecs-svc/2 of web:2 is under way", log)
+    if not deferrable:  # the triggerer of Airflow 3.0 logs elsewhere
+        assert re.search(rf"Look 2 after \d+ s: .* is done; its 2 tasks run {NEW} in web", log)
 
 
 @either_way
