@@ -1,130 +1,18 @@
-"""Deploy a task definition on an ECS service: what to do, how far it is, and whether it is the image that runs."""
+"""A deployment on an ECS service: begin it, tell how far it is and whether it is the image that runs, and go back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from ecr_provider.deploying.ecs_service import (
-    Container,
-    Deployment,
-    EcsService,
-    ServiceState,
-    Task,
-    TaskDefinition,
-    short,
-)
+from ecr_provider.deploying.ecs_plan import EcsRequest, decide
+from ecr_provider.deploying.ecs_service import Container, Deployment, EcsService, ServiceState, Task, short
 from ecr_provider.deploying.pinned import pinned
 from ecr_provider.deploying.rollout import Rollout
 from ecr_provider.exceptions import DeploymentFailedError, DeploymentRefusedError, EcrCallError
 from ecr_provider.gates.gate import Look, Verdict
-from ecr_provider.oci import ImageReference
 from ecr_provider.patience import Patience
-
-#: Who deploys a service that ECS itself does not.
-#: Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentController.html
-_OTHER_WAYS: Final = {
-    "CODE_DEPLOY": "CodeDeploy deploys it: start a deployment there, with an AppSpec that names the task definition",
-    "EXTERNAL": "its task sets are made by a controller of your own (CreateTaskSet): have that deploy it",
-}
-
-
-# --- What to do ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class EcsRequest:
-    """What is asked for.
-
-    :param task_definition: a family, ``family:revision`` or an ARN.
-    :param image: what has to run, pinned by digest.
-    :param container_name: the container that has to run it; by default any, but at least one.
-    :param force: begin a deployment though the service is on the task definition already.
-    """
-
-    task_definition: str
-    image: ImageReference | None = None
-    container_name: str | None = None
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EcsPlan:
-    """What to do: decided without I/O.
-
-    :param containers: those of the task definition that are made from the image.
-    :param previous: the task definition that the service can be taken back to, if there is one.
-    :param joins: the deployment that is there already, if none is to be begun.
-    """
-
-    definition: TaskDefinition
-    containers: tuple[str, ...]
-    previous: str | None
-    joins: Deployment | None
-
-
-def decide(state: ServiceState, definition: TaskDefinition, request: EcsRequest) -> EcsPlan:
-    """Decide what to do.
-
-    :raises DeploymentRefusedError: the service or the task definition cannot take it.
-    """
-    _check_service(state)
-    if definition.status != "ACTIVE":
-        raise DeploymentRefusedError(
-            f"The task definition {short(definition.arn)} is {definition.status}, and ECS sets no service to it. "
-            "Register a new revision, or name another one in task_definition."
-        )
-    previous = _last_good(state)
-    return EcsPlan(
-        definition,
-        () if request.image is None else _containers_of(definition, request.image, request.container_name),
-        None if previous == definition.arn else previous,
-        _joined(state, definition, force=request.force),
-    )
-
-
-def _check_service(state: ServiceState) -> None:
-    if state.status != "ACTIVE":
-        raise DeploymentRefusedError(
-            f"The ECS service {state.service_name} is {state.status}, not ACTIVE: it was deleted. Create it again, or "
-            "correct service, cluster or region_name."
-        )
-    if state.controller != "ECS":
-        way = _OTHER_WAYS.get(state.controller, "another controller deploys it")
-        raise DeploymentRefusedError(
-            f"The ECS service {state.service_name} has the deployment controller {state.controller}, and UpdateService "
-            f"cannot set its task definition: {way}; or create the service with the controller ECS."
-        )
-
-
-def _containers_of(definition: TaskDefinition, image: ImageReference, container_name: str | None) -> tuple[str, ...]:
-    asked = [(name, text) for name, text in definition.images if container_name in (None, name)]
-    names = tuple(name for name, text in asked if text == str(image))
-    if not names:
-        where = "none of its containers" if container_name is None else f"its container {container_name!r}"
-        offered = ", ".join(f"{name} {text}" for name, text in definition.images) or "none"
-        raise DeploymentRefusedError(
-            f"The task definition {short(definition.arn)} would not run {image}: {where} names exactly that. Its "
-            f"containers are: {offered}. Register a revision with this image, or correct image_uri or container_name."
-        )
-    return names
-
-
-def _last_good(state: ServiceState) -> str | None:
-    """Return the newest task definition that came to rest, as ECS itself does that rolls back.
-
-    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
-    """
-    return next((each.task_definition_arn for each in state.deployments if state.is_steady(each)), None)
-
-
-def _joined(state: ServiceState, definition: TaskDefinition, *, force: bool) -> Deployment | None:
-    primary = state.primary
-    if primary is None or primary.task_definition_arn != definition.arn:
-        return None
-    is_over = primary.rollout_state == "FAILED" or state.is_steady(primary)
-    return None if force and is_over else primary
 
 
 def begin(service: EcsService, request: EcsRequest) -> EcsRollout:
@@ -136,7 +24,7 @@ def begin(service: EcsService, request: EcsRequest) -> EcsRollout:
     definition = service.read_task_definition(request.task_definition)
     state = service.describe()
     plan = decide(state, definition, request)
-    deployment = plan.joins
+    deployment, earlier = plan.joins, state.ids
     if deployment is None:
         state = service.update(definition.arn, force=request.force)
         deployment = _begun(service, state, definition.arn)
@@ -151,6 +39,7 @@ def begin(service: EcsService, request: EcsRequest) -> EcsRollout:
         image=None if request.image is None else str(request.image),
         containers=plan.containers,
         outcome="deployed" if plan.joins is None else "unchanged",
+        earlier=() if plan.joins else earlier,
     )
 
 
@@ -181,6 +70,7 @@ class EcsRollout(Rollout[EcsService]):
     :param image: what has to run.
     :param containers: in which containers.
     :param outcome: ``deployed``, or ``unchanged`` if the service was on it already.
+    :param earlier: the ids of the deployments that were there before it.
     """
 
     kind: ClassVar[str] = "ecs"
@@ -194,6 +84,7 @@ class EcsRollout(Rollout[EcsService]):
     image: str | None
     containers: tuple[str, ...]
     outcome: str
+    earlier: tuple[str, ...]
 
     def __str__(self) -> str:
         where = f"{short(self.cluster_arn)}/{short(self.service_arn)}"
@@ -281,7 +172,7 @@ class EcsRollout(Rollout[EcsService]):
         """
         patience = Patience()
         state = patience.call(door.describe)
-        back = decide_back(self, state)
+        back, earlier = decide_back(self, state), state.ids
         if back.deployment is None:
             state = patience.call(lambda: door.update(back.task_definition))
         deployment = back.deployment or _begun(door, state, back.task_definition)
@@ -292,6 +183,7 @@ class EcsRollout(Rollout[EcsService]):
             deployment_id=deployment.id,
             image=None,
             containers=(),
+            earlier=() if back.deployment else earlier,
         )
 
     def as_rollback(self) -> dict[str, Any]:
@@ -304,20 +196,24 @@ def progress(rollout: EcsRollout, state: ServiceState) -> Look:
 
     It has passed once ECS says that it is done; whether it is the image that runs, is another question.
     """
-    seen = _seen(state)
     primary = state.primary
     if state.status != "ACTIVE":
-        return Look(Verdict.FAILED, f"ended with the service, which is {state.status}", seen)
-    if primary is None:
-        return Look.waiting("is not to be seen: ECS names no PRIMARY deployment")
+        return Look(Verdict.FAILED, f"ended with the service, which is {state.status}", _seen(state))
+    # ECS's answers may lag behind its own (API_RunTask, "eventual consistency"): what was there before is no successor.
+    if primary is None or primary.id in rollout.earlier:
+        return Look.waiting(f"is not to be seen yet. Now: {state.now}")
     if primary.id != rollout.deployment_id:
-        return Look(Verdict.FAILED, _displaced(rollout, state, primary), seen)
+        return Look(Verdict.FAILED, _displaced(rollout, state, primary), _seen(state))
+    return _progress_of(primary, state)
+
+
+def _progress_of(primary: Deployment, state: ServiceState) -> Look:
     if primary.rollout_state == "FAILED":
-        return Look(Verdict.FAILED, f"FAILED: {_reason(primary)}. Now: {state.now}", seen)
+        return Look(Verdict.FAILED, f"FAILED: {_reason(primary)}. Now: {state.now}", _seen(state))
     if state.is_steady(primary):
-        return Look(Verdict.PASSED, "is done", seen)
+        return Look(Verdict.PASSED, "is done", _seen(state))
     failed = f", {primary.failed} have failed" if primary.failed else ""
-    return Look(Verdict.WAITING, f"is under way{failed}. Now: {state.now}", seen)
+    return Look(Verdict.WAITING, f"is under way{failed}. Now: {state.now}", _seen(state))
 
 
 def _displaced(rollout: EcsRollout, state: ServiceState, primary: Deployment) -> str:

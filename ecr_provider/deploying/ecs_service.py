@@ -103,6 +103,11 @@ class ServiceState:
         return next((each for each in self.deployments if each.status == "PRIMARY"), None)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the deployments."""
+        return tuple(each.id for each in self.deployments)
+
+    @property
     def now(self) -> str:
         """What there is now, for a message."""
         return "; ".join(map(str, self.deployments)) or "no deployment at all"

@@ -64,6 +64,7 @@ def begin(function: LambdaFunction, request: LambdaRequest) -> LambdaUpdate:
         publish=request.publish,
         version=None,
         outcome="deployed" if has_to else "unchanged",
+        earlier=state.revision_id if has_to else None,
     )
 
 
@@ -80,6 +81,7 @@ class LambdaUpdate(Rollout[LambdaFunction]):
     :param publish: whether a version is to be published.
     :param version: the version that was published.
     :param outcome: ``deployed``, or ``unchanged`` if the function had it already.
+    :param earlier: the revision that was updated.
     """
 
     kind: ClassVar[str] = "lambda"
@@ -92,6 +94,7 @@ class LambdaUpdate(Rollout[LambdaFunction]):
     publish: bool
     version: str | None
     outcome: str
+    earlier: str | None
 
     def __str__(self) -> str:
         name = self.function_arn.rpartition(":")[2]
@@ -143,7 +146,10 @@ class LambdaUpdate(Rollout[LambdaFunction]):
     def _go_back(self, door: LambdaFunction) -> LambdaUpdate:
         state = door.describe()
         previous = decide_back(self, state)
-        if str(previous) not in (state.image_uri, state.resolved_image_uri) or state.last_update_status == "Failed":
+        has_to = (
+            str(previous) not in (state.image_uri, state.resolved_image_uri) or state.last_update_status == "Failed"
+        )
+        if has_to:
             door.update(str(previous), state.revision_id, self.previous_architectures)
         return replace(
             self,
@@ -152,6 +158,7 @@ class LambdaUpdate(Rollout[LambdaFunction]):
             previous=None,
             publish=False,
             version=None,
+            earlier=state.revision_id if has_to else None,
         )
 
     def as_rollback(self) -> dict[str, Any]:
@@ -168,6 +175,9 @@ def progress(update: LambdaUpdate, state: FunctionState) -> Look:
         "revisionId": state.revision_id,
         "codeSha256": state.code_sha256,
     }
+    # Lambda's answers may lag behind its own: every update makes another revision, so that one is of before.
+    if state.revision_id == update.earlier:
+        return Look(Verdict.WAITING, "is not to be seen yet", seen)
     status = state.last_update_status if update.version is None else state.state
     if status == "Failed":
         return Look(Verdict.FAILED, f"failed, and Lambda goes on with the code of before: {state.reason}", seen)

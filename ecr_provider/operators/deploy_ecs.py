@@ -78,7 +78,8 @@ class EcsUpdateServiceOperator(EcrDeployOperator):
 
     def begin(self, context: Context) -> EcsRollout:
         """Store the link, and begin the deployment, unless it is there already."""
-        from ecr_provider.deploying.ecs_rollout import EcsRequest, begin  # noqa: PLC0415 - imports botocore
+        from ecr_provider.deploying.ecs_plan import EcsRequest  # noqa: PLC0415 - imports botocore
+        from ecr_provider.deploying.ecs_rollout import begin  # noqa: PLC0415 - as above
         from ecr_provider.deploying.pinned import pinned  # noqa: PLC0415 - as above
 
         request = EcsRequest(

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_ecr import ACCOUNT, REGION
 
-from ecr_provider.deploying.ecs_rollout import EcsRequest, EcsRollout, begin, decide_back, progress
+from ecr_provider.deploying.ecs_plan import EcsRequest
+from ecr_provider.deploying.ecs_rollout import EcsRollout, begin, decide_back, progress
 from ecr_provider.deploying.ecs_service import Deployment, EcsService, ServiceState
 from ecr_provider.deploying.kinds import rollout_of
 from ecr_provider.deploying.pinned import pinned
@@ -114,7 +115,7 @@ def test_a_retry_joins_the_deployment_that_is_under_way(door: Ecs) -> None:
     door.after_update = [[]]
     _, first = begun(door)
     service, second = begun(door)
-    assert second == replace(first, outcome="unchanged")
+    assert second == replace(first, outcome="unchanged", earlier=())
     door.finish()
     assert end_of(second, service).verdict is Verdict.PASSED
     assert door.updates() == ["web:2"]
@@ -236,6 +237,18 @@ def test_how_a_deployment_can_fail(door: Ecs, how: str, says: str) -> None:
     assert look.verdict is Verdict.FAILED
     assert says in look.says
     assert rollout.report(look)["outcome"] == "failed"
+
+
+def test_an_answer_of_before_is_no_successor(door: Ecs) -> None:
+    service, rollout = begun(door)
+    now = door.service["deployments"]
+    door.service["deployments"] = [{**now[1], "status": "PRIMARY"}]
+    door.steps = []
+    look = rollout.look(service)
+    assert (look.verdict, look.says.partition(".")[0]) == (Verdict.WAITING, "is not to be seen yet")
+    door.service["deployments"] = now
+    door.finish()
+    assert rollout.look(service).verdict is Verdict.PASSED
 
 
 def test_where_ecs_gives_no_rollout_state_the_counts_decide(door: Ecs) -> None:
@@ -477,6 +490,7 @@ ROLLOUTS = st.builds(
     image=st.none() | TEXTS,
     containers=st.lists(TEXTS, max_size=2).map(tuple),
     outcome=TEXTS,
+    earlier=st.lists(TEXTS, max_size=2).map(tuple),
     failure=st.none() | st.builds(Failure, says=TEXTS, report=st.dictionaries(TEXTS, st.lists(TEXTS))),
 )
 DEPLOYMENTS = st.builds(
@@ -541,4 +555,5 @@ SOME = EcsRollout(
     image=NEW,
     containers=("web",),
     outcome="deployed",
+    earlier=("ecs-svc/1",),
 )

@@ -134,6 +134,17 @@ def test_what_lambda_refuses_is_told_with_its_code(
     assert caught.value.retryable is (error is ConflictError)
 
 
+def test_an_answer_of_before_is_no_contradiction(door: Lambda) -> None:
+    door.after_update = [[]]
+    function, update = begun(door)
+    about, door.about = door.about, {**door.about, "RevisionId": "r0", "LastUpdateStatus": "Successful"}
+    door.image = door.resolved = OLD
+    assert update.look(function).says == "is not to be seen yet"
+    door.about, door.image, door.resolved = about, NEW, NEW
+    door.finish()
+    assert update.look(function).verdict is Verdict.PASSED
+
+
 def test_an_update_that_fails_says_why(door: Lambda) -> None:
     door.after_update = [[door.fail]]
     function, update = begun(door)

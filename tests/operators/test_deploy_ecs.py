@@ -180,7 +180,8 @@ def test_what_cannot_be_followed_any_further_says_that_it_goes_on(door: Ecs, *, 
 
 @pytest.mark.usefixtures("door")
 def test_a_trigger_that_could_not_look_may_be_retried() -> None:
-    from ecr_provider.deploying.ecs_rollout import EcsRequest, begin
+    from ecr_provider.deploying.ecs_plan import EcsRequest
+    from ecr_provider.deploying.ecs_rollout import begin
     from ecr_provider.hooks.ecs import EcsServiceHook
 
     rollout = begin(EcsServiceHook().service("shop", "web"), EcsRequest("web")).to_json()

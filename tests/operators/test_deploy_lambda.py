@@ -77,6 +77,11 @@ def test_a_failed_update_is_taken_back_if_that_is_asked_for(door: Lambda, *, def
     assert door.updates() == [NEW, OLD]
 
 
+def test_the_architecture_is_changed_with_the_image(door: Lambda) -> None:
+    assert deploy(architectures=["arm64"]).returned["architectures"] == ["arm64"]
+    assert door.asked_for[0]["Architectures"] == ["arm64"]
+
+
 def test_without_the_choice_nothing_is_undone(door: Lambda) -> None:
     door.after_update = [[door.fail]]
     assert "Nothing was undone" in deploy().failure
@@ -105,6 +110,7 @@ def test_a_function_that_is_being_updated_may_be_tried_again(door: Lambda) -> No
     ("arguments", "message"),
     [
         ({"architectures": ["riscv"]}, r"architectures: .*\['x86_64'\] or \['arm64'\]"),
+        ({"image_uri": None}, "image_uri is missing"),
         ({"architectures": "arm64"}, "architectures: 'arm64' is not what Lambda takes"),
         ({"image_uri": f"{HOST}/shop/thumbnails:prod"}, "not pinned by digest"),
     ],

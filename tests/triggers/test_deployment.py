@@ -10,7 +10,8 @@ import pytest
 from deploys import event_of
 from ecs_door import Ecs, ecs  # noqa: F401 - a fixture
 
-from ecr_provider.deploying.ecs_rollout import EcsRequest, begin
+from ecr_provider.deploying.ecs_plan import EcsRequest
+from ecr_provider.deploying.ecs_rollout import begin
 from ecr_provider.hooks.ecs import EcsServiceHook
 from ecr_provider.triggers.deployment import DeploymentTrigger
 
