@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import urllib3
+from aws_door import ACCESS
 from ecs_door import Ecs
 from lambda_door import Lambda
 from local_ecr import ACCOUNT, REGION
@@ -42,8 +43,8 @@ def _without_docker(moto: str) -> None:
 
 
 def _make_queue(moto: str) -> None:
-    access: dict[str, Any] = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulator"}
-    iam, batch = (boto3.client(name, region_name=REGION, endpoint_url=moto, **access) for name in ("iam", "batch"))
+    iam: Any = boto3.client("iam", region_name=REGION, endpoint_url=moto, **ACCESS)
+    batch: Any = boto3.client("batch", region_name=REGION, endpoint_url=moto, **ACCESS)
     role = iam.create_role(RoleName="batch", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
     batch.create_compute_environment(
         computeEnvironmentName="nightly", type="UNMANAGED", state="ENABLED", serviceRole=role["Role"]["Arn"]

@@ -7,11 +7,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import boto3
 import pytest
-from http_server import Received, Reply, Server
+from aws_door import ACCESS, AwsDoor
+from http_server import Received, Reply
 from local_ecr import ACCOUNT, REGION
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
@@ -23,16 +24,17 @@ class RefusedError(Exception):
     """What ECS answers instead."""
 
 
-class Ecs(Server):
+class Ecs(AwsDoor):
     """An ECS with one service ``shop/web``, whose rollouts a test decides.
 
     :param tasks: how many tasks the service has.
     :param moto: the address of moto, which then keeps the task definitions.
     """
 
+    service_name: ClassVar[str] = "ecs"
+
     def __init__(self, tasks: int = 2, moto: str | None = None) -> None:
         super().__init__()
-        self.calls: list[str] = []
         self.asked_for: list[dict[str, Any]] = []
         self.definitions: dict[str, dict[str, Any]] = {}
         self.steps: list[Step] = []  # one for each DescribeServices after an UpdateService
@@ -42,8 +44,7 @@ class Ecs(Server):
         self.refusals: dict[str, list[str]] = defaultdict(list)
         self.service: dict[str, Any] = {}
         self.desired = tasks
-        access: dict[str, Any] = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulator"}
-        self._moto: Any = boto3.client("ecs", region_name=REGION, endpoint_url=moto, **access) if moto else None
+        self._moto: Any = boto3.client("ecs", region_name=REGION, endpoint_url=moto, **ACCESS) if moto else None
         self._numbers = 0
         self._lock = threading.Lock()
 
@@ -124,16 +125,6 @@ class Ecs(Server):
     def updates(self) -> list[str]:
         """Return the task definitions that UpdateService was called with, such as ``web:2``."""
         return [each["taskDefinition"].rpartition("/")[2] for each in self.asked_for if "taskDefinition" in each]
-
-    def connection(self, **extra: object) -> str:
-        """Return an Airflow connection to here, that tries each call once."""
-        retries = {"config_kwargs": {"retries": {"total_max_attempts": 1}}}
-        given = {"region_name": REGION, "endpoint_url": self.origin, **retries, **extra}
-        return json.dumps({"conn_type": "aws", "login": ACCOUNT, "password": "emulator", "extra": given})
-
-    def client(self) -> Any:
-        access: dict[str, Any] = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulator"}
-        return boto3.client("ecs", region_name=REGION, endpoint_url=self.origin, **access)
 
     # --- What ECS does ------------------------------------------------------------------------------------------
 

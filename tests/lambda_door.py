@@ -6,26 +6,27 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-import boto3
 import pytest
-from http_server import Received, Reply, Server
+from aws_door import AwsDoor
+from http_server import Received, Reply
 from local_ecr import ACCOUNT, REGION
 
 FUNCTIONS = "/2015-03-31/functions/"
 Step: TypeAlias = Callable[[], object]
 
 
-class Lambda(Server):
+class Lambda(AwsDoor):
     """A Lambda with one function ``thumbnails``, whose updates a test decides.
 
     :param image: what it runs, pinned by digest.
     """
 
+    service_name: ClassVar[str] = "lambda"
+
     def __init__(self, image: str = "") -> None:
         super().__init__()
-        self.calls: list[str] = []
         self.asked_for: list[dict[str, Any]] = []
         self.steps: list[Step] = []  # one for each GetFunction after an update
         self.after_update: list[list[Step]] = []
@@ -76,16 +77,6 @@ class Lambda(Server):
     def updates(self) -> list[str]:
         """Return the images that UpdateFunctionCode was called with."""
         return [each["ImageUri"] for each in self.asked_for]
-
-    def connection(self, **extra: object) -> str:
-        """Return an Airflow connection to here, that tries each call once."""
-        retries = {"config_kwargs": {"retries": {"total_max_attempts": 1}}}
-        given = {"region_name": REGION, "endpoint_url": self.origin, **retries, **extra}
-        return json.dumps({"conn_type": "aws", "login": ACCOUNT, "password": "emulator", "extra": given})
-
-    def client(self) -> Any:
-        access: dict[str, Any] = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulator"}
-        return boto3.client("lambda", region_name=REGION, endpoint_url=self.origin, **access)
 
     # --- What Lambda does ---------------------------------------------------------------------------------------
 

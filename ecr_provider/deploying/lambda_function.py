@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ecr_provider.ecr.faults import translated
-from ecr_provider.exceptions import DeploymentRefusedError, InvalidRequestError
+from ecr_provider.exceptions import DeploymentRefusedError, InvalidInputError, InvalidRequestError
+from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -60,6 +61,20 @@ class FunctionState:
             revision_id=about["RevisionId"],
             code_sha256=about.get("CodeSha256", ""),
         )
+
+
+def check_function_name(name: str) -> str:
+    """Return the name of a function unchanged, if it is that of a function and not of a version of it.
+
+    :param name: a name, ``account:function:name``, or an ARN.
+    :raises InvalidInputError: it names a version or an alias, whose image cannot be changed.
+    """
+    if len(name.split(":")) in ((7,) if name.startswith("arn:") else (1, 3)):
+        return name
+    raise InvalidInputError(
+        f"{quote(name)} names a version or an alias of a function, and only the function itself can be given another "
+        "image: leave that part out."
+    )
 
 
 class LambdaFunction:

@@ -12,7 +12,7 @@ from ecr_provider.gates.gate import Look, Verdict, looked
 
 _Door = TypeVar("_Door")
 
-_NOT_UNDONE: Final = "Nothing was undone, since rollback_on_failure is not set."
+_NOT_UNDONE: Final = "The task itself undid nothing, since rollback_on_failure is not set."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

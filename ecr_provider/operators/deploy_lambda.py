@@ -70,12 +70,14 @@ class LambdaUpdateFunctionCodeOperator(EcrDeployOperator):
 
     def begin(self, context: Context) -> LambdaUpdate:
         """Store the link, and begin the update, unless the function has the image already."""
-        from ecr_provider.deploying.lambda_update import LambdaRequest, begin  # noqa: PLC0415 - imports botocore
+        from ecr_provider.deploying.lambda_function import check_function_name  # noqa: PLC0415 - imports botocore
+        from ecr_provider.deploying.lambda_update import LambdaRequest, begin  # noqa: PLC0415 - as above
         from ecr_provider.deploying.pinned import pinned  # noqa: PLC0415 - as above
 
         image = self.parsed("image_uri", pinned)
         if image is None:
             raise InvalidInputError("image_uri is missing: give registry/repository@sha256:…")
+        self.parsed("function_name", check_function_name)
         request = LambdaRequest(image, self.parsed("architectures", _architectures) or (), self.publish)
         function = self.door()
         LambdaFunctionLink().persist(context, function)

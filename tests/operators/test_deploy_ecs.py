@@ -78,7 +78,7 @@ def test_a_failed_rollout_fails_the_task_for_good_with_its_facts_in_xcom(door: E
     assert outcome.failure.startswith(
         "shop/web: deployment ecs-svc/2 of web:2 FAILED: ECS deployment circuit breaker: tasks failed to start. Now: "
     )
-    assert outcome.failure.endswith("Nothing was undone, since rollback_on_failure is not set.")
+    assert outcome.failure.endswith("The task itself undid nothing, since rollback_on_failure is not set.")
     assert outcome.xcoms["return_value"]["outcome"] == "failed"
     assert outcome.xcoms["rolloutState"] == "FAILED"
     assert door.updates() == ["web:2"]

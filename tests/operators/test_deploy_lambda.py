@@ -84,7 +84,7 @@ def test_the_architecture_is_changed_with_the_image(door: Lambda) -> None:
 
 def test_without_the_choice_nothing_is_undone(door: Lambda) -> None:
     door.after_update = [[door.fail]]
-    assert "Nothing was undone" in deploy().failure
+    assert "The task itself undid nothing" in deploy().failure
     assert door.updates() == [NEW]
 
 
@@ -111,6 +111,8 @@ def test_a_function_that_is_being_updated_may_be_tried_again(door: Lambda) -> No
     [
         ({"architectures": ["riscv"]}, r"architectures: .*\['x86_64'\] or \['arm64'\]"),
         ({"image_uri": None}, "image_uri is missing"),
+        ({"function_name": "thumbnails:prod"}, "function_name: 'thumbnails:prod' names a version or an alias"),
+        ({"function_name": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:thumbnails:7"}, "names a version or an alias"),
         ({"architectures": "arm64"}, "architectures: 'arm64' is not what Lambda takes"),
         ({"image_uri": f"{HOST}/shop/thumbnails:prod"}, "not pinned by digest"),
     ],
