@@ -47,17 +47,18 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Of others: documented elsewhere, and there is no network to look it up.
     (r"py:.*", r"(airflow|openlineage)\..*"),
-    (r"py:.*", r"(collections\.abc|datetime|enum|hashlib|os|pathlib|pytest|re|typing|urllib|urllib3)\..*"),
+    (r"py:.*", r"(abc|collections\.abc|datetime|enum|hashlib|os|pathlib|pytest|re|typing|urllib|urllib3)\..*"),
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
     (
         r"py:(class|exc)",
         (
-            r"AdvanceItem|AirflowFailException|Asset|BaseEventTrigger|Config|Connection|Context|Dataset|ECRClient|"
-            r"OperatorLineage|RunFacet|SQSClient|TaskInstanceKey|datetime|\w+TypeDef"
+            r"AdvanceItem|AirflowFailException|Asset|BaseEventTrigger|BaseOperator|Config|Connection|Context|Dataset|"
+            r"ECRClient|ECSClient|LambdaClient|Manifest|OperatorLineage|RunFacet|SQSClient|TaskInstanceKey|datetime|"
+            r"\w+TypeDef"
         ),
     ),
     # Of this package, and not for its users.
-    (r"py:class", r"ecr_provider\..*\._\w+|ecr_provider\.oci\.strict_json\.JsonObject"),
+    (r"py:(class|obj)", r"ecr_provider\..*\._\w+|ecr_provider\.oci\.strict_json\.JsonObject"),
     # A type alias that Sphinx takes apart at the bracket.
     (r"py:class", r"(dict|tuple)\[(str|~ecr_provider\..*)"),
 ]

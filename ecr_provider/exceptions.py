@@ -12,7 +12,7 @@
       PreconditionFailedError        image_tag, expected, actual: the tag is not where it was expected
         LostRaceError                another writer moved the tag after our own write
       PartialPutError                put, failed, not_tried: one of several tags failed
-      EcrCallError                   operation, code, request_id: ECR's answer to one call
+      EcrCallError                   operation, code, request_id: AWS's answer to one call
         RepositoryNotFoundError
         ImageNotFoundError
         ImageInaccessibleError       archived, or being restored
@@ -25,6 +25,7 @@
         QuotaExceededError
         KmsKeyError
         AccessDeniedError
+        ConflictError                retryable: another change came in between
         ThrottledError               retryable
         ServiceFaultError            retryable
       RegistryCallError              operation, status, code: a registry's answer to one HTTP request
@@ -34,6 +35,8 @@
         RegistryUnavailableError     retryable
       CopyIncompleteError            missing: the copy lacks what the source has; no tag was put
       CopyStoppedError               told to stop, or out of time; a later run goes on from there
+      DeploymentRefusedError         what is there cannot take it; nothing was changed
+      DeploymentFailedError          it was begun, and something else runs, or may run
 
 A message names the value, the rule that it broke and what to do. ``retryable`` tells whether the same call
 may succeed later; the operators and sensors fail a task at once for everything else.
@@ -122,7 +125,7 @@ class PartialPutError(EcrProviderError):
 
 
 class EcrCallError(EcrProviderError):
-    """ECR refused or failed a call."""
+    """ECR, or another service of AWS, refused or failed a call."""
 
     def __init__(self, message: str, *, operation: str, code: str, request_id: str | None = None) -> None:
         super().__init__(message)
@@ -177,6 +180,12 @@ class KmsKeyError(EcrCallError):
 
 class AccessDeniedError(EcrCallError):
     """The credentials are missing, expired, or lack a permission."""
+
+
+class ConflictError(EcrCallError):
+    """Another change came in between, or is on its way; this one was not made."""
+
+    retryable = True
 
 
 class ThrottledError(EcrCallError):
@@ -237,3 +246,11 @@ class CopyStoppedError(EcrProviderError):
     """A copy was told to stop, or ran out of time; a later run goes on from there."""
 
     retryable = True
+
+
+class DeploymentRefusedError(EcrProviderError):
+    """What is there cannot take the image, or is not set up to; nothing was changed."""
+
+
+class DeploymentFailedError(EcrProviderError):
+    """A deployment was begun, and what was asked for does not run, or cannot be told to; the message says what does."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 _INTEGRATION: Final = "Amazon Elastic Container Registry (ECR)"
-_OPERATORS: Final = ("image", "image_copy")
+_OPERATORS: Final = ("deploy_ecs", "deploy_lambda", "image", "image_copy")
 _SENSORS: Final = (
     "image",
     "image_lifecycle",
@@ -35,10 +35,10 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "hooks": [_modules("hooks", "ecr", "event_queue")],
+        "hooks": [_modules("hooks", "ecr", "ecs", "event_queue", "lambda_function")],
         "operators": [_modules("operators", *_OPERATORS)],
         "sensors": [_modules("sensors", *_SENSORS)],
-        "triggers": [_modules("triggers", "event_queue", "gate", "image_watch")],
+        "triggers": [_modules("triggers", "deployment", "event_queue", "gate", "image_watch")],
         "asset-uris": [
             {
                 "schemes": ["ecr"],
@@ -63,7 +63,12 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
-        "extra-links": ["ecr_provider.links.ecr.EcrImageLink", "ecr_provider.links.ecr.EcrRepositoryLink"],
+        "extra-links": [
+            "ecr_provider.links.ecr.EcrImageLink",
+            "ecr_provider.links.ecr.EcrRepositoryLink",
+            "ecr_provider.links.ecs.EcsServiceLink",
+            "ecr_provider.links.lambda_function.LambdaFunctionLink",
+        ],
     }
 
 

@@ -25,6 +25,7 @@ from botocore.parsers import ResponseParserError
 
 from ecr_provider.exceptions import (
     AccessDeniedError,
+    ConflictError,
     EcrCallError,
     ImageAlreadyExistsError,
     ImageDigestRejectedError,
@@ -65,9 +66,13 @@ _OUTAGE = _Meaning(
 )
 _BAD_VALUE = _Meaning(InvalidRequestError, "Correct the value; the same call will fail again.")
 
+_CONFLICT = _Meaning(ConflictError, "Nothing was changed; let the task retry: the next try reads what is there anew.")
+_NO_CLUSTER = _Meaning(InvalidRequestError, "Correct cluster or region_name.")
+_NO_SERVICE = _Meaning(InvalidRequestError, "Create the service, or correct service, cluster or region_name.")
+_NO_FUNCTION = _Meaning(InvalidRequestError, "Create the function, or correct function_name or region_name.")
 _NO_QUEUE = _Meaning(InvalidRequestError, "Create the queue, or correct queue_url and region_name.")
 
-#: Error codes of ECR's service model, of SQS's for the queue of events, and of AWS's front door.
+#: Error codes of ECR's service model, of those of SQS, ECS and Lambda that are called, and of AWS's front door.
 #: Source: botocore's ``ecr/2015-09-21`` model and
 #: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 _MEANINGS: Final = {
@@ -132,6 +137,16 @@ _MEANINGS: Final = {
     "TooManyRequestsException": _SLOW_DOWN,
     "RequestLimitExceeded": _SLOW_DOWN,
     "RequestThrottled": _SLOW_DOWN,  # SQS
+    "ClientException": _BAD_VALUE,  # ECS, as are the next four
+    "ClusterNotFoundException": _NO_CLUSTER,
+    "PlatformTaskDefinitionIncompatibilityException": _BAD_VALUE,
+    "ServiceNotActiveException": _NO_SERVICE,
+    "ServiceNotFoundException": _NO_SERVICE,
+    "InvalidParameterValueException": _BAD_VALUE,  # Lambda, as are the next four
+    "PreconditionFailedException": _CONFLICT,
+    "ResourceConflictException": _CONFLICT,
+    "ResourceNotFoundException": _NO_FUNCTION,
+    "ServiceException": _OUTAGE,
     "AWS.SimpleQueueService.NonExistentQueue": _NO_QUEUE,
     "QueueDoesNotExist": _NO_QUEUE,
     "ServerException": _OUTAGE,

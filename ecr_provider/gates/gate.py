@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -77,12 +77,20 @@ class Gate(Protocol):
 
 
 def look_at(gate: Gate, repository: EcrRepository) -> Look:
+    """Look at a gate once.
+
+    :raises EcrProviderError: no further look can mend it.
+    """
+    return looked(lambda: gate.look(repository))
+
+
+def looked(look: Callable[[], Look]) -> Look:
     """Look once; a throttled or failed call is a look that saw nothing, since the next one may.
 
     :raises EcrProviderError: no further look can mend it.
     """
     try:
-        return gate.look(repository)
+        return look()
     except EcrCallError as error:
         if error.retryable:
             return Look.waiting(f"no answer: {error}")

@@ -42,16 +42,10 @@ class AwsArgumentsMixin:
         }
 
 
-class EcrHookMixin(AwsArgumentsMixin):
-    """Hold the AWS arguments of a task and make the hook of them, on first use.
-
-    The amazon provider's own base classes are for its internal use, and importing them imports boto3, which a DAG
-    file need not pay for: the hook is imported when a task runs.
-    """
+class AwsTaskMixin(AwsArgumentsMixin):
+    """Hold the AWS arguments of a task, and see what rendering made of all of them."""
 
     template_fields: Sequence[str]
-    repository_name: str
-    registry_id: str | None
 
     def remember_given(self) -> None:
         """Note which arguments the DAG gives, before Airflow renders them."""
@@ -90,6 +84,17 @@ class EcrHookMixin(AwsArgumentsMixin):
         except InvalidInputError as error:
             raise type(error)(f"{name}: {error}") from error
 
+
+class EcrHookMixin(AwsTaskMixin):
+    """Hold the AWS arguments of a task and make the hook of them, on first use.
+
+    The amazon provider's own base classes are for its internal use, and importing them imports boto3, which a DAG
+    file need not pay for: the hook is imported when a task runs.
+    """
+
+    repository_name: str
+    registry_id: str | None
+
     @cached_property
     def hook(self) -> EcrImageHook:
         """The hook on the connection."""
@@ -115,7 +120,13 @@ class StrictHookMixin:
         verify: bool | str | None = None,
         config: Config | dict[str, Any] | None = None,
     ) -> None:
-        arguments = {"aws_conn_id": aws_conn_id, "region_name": region_name, "verify": verify, "config": config}
+        arguments: dict[str, Any] = {
+            "aws_conn_id": aws_conn_id,
+            "region_name": region_name,
+            "verify": verify,
+            "config": config,
+        }
+        self.arguments = arguments
         try:
             super().__init__(**arguments)
         except TypeError as error:

@@ -108,10 +108,11 @@ class EcrGateSensor(LineageMixin, EcrHookMixin, BaseSensorOperator):
         :raises AirflowFailException: the gate says no; or ECR refused to tell, and no further look can mend it.
         :raises EcrProviderError: the triggerer could not look; a retry may.
         """
-        with self._failing_softly(), failing_at_once():
+        with self._failing_softly():
             if "error" in event:
                 raise (EcrProviderError if event["retryable"] else AirflowFailException)(event["error"])
-            return self._settled(context, Look.from_json(event["look"]))
+            with failing_at_once():
+                return self._settled(context, Look.from_json(event["look"]))
 
     def gate_arguments(self) -> dict[str, Any]:
         """Return the arguments of the gate, as JSON."""

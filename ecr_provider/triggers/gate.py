@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.exceptions import EcrProviderError
-from ecr_provider.gates.gate import Gate, Look, Verdict, look_at, look_line
+from ecr_provider.gates.gate import look_at, look_line
 from ecr_provider.gates.kinds import gate_of
+from ecr_provider.triggers.base import LookingTrigger
 from ecr_provider.triggers.hooks import shared_hook
 
-#: Waits that start together shall not look together for ever.
-_JITTER: Final = 0.1
 
-
-class EcrGateTrigger(BaseTrigger):
+class EcrGateTrigger(LookingTrigger):
     """Look at a gate every ``poke_interval`` seconds, or when it is known to have changed, until it says yes or no.
 
     It changes nothing in ECR, so that a triggerer that restarts may run it again. ECR's calls run in threads, on one
@@ -48,15 +42,13 @@ class EcrGateTrigger(BaseTrigger):
         started_at: float | None = None,
         looks: int = 0,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own is untyped
+        super().__init__(pause=poke_interval, started_at=started_at, looks=looks)
         self.gate = gate
         self.arguments = arguments
         self.hook = hook
         self.repository_name = repository_name
         self.registry_id = registry_id
         self.poke_interval = poke_interval
-        self.started_at = time.time() if started_at is None else started_at
-        self.looks = looks
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow needs to make this trigger again."""
@@ -80,23 +72,10 @@ class EcrGateTrigger(BaseTrigger):
             gate = gate_of(self.gate, self.arguments)
             hook = await shared_hook(self.hook)
             repository = hook.repository(self.repository_name, registry_id=self.registry_id)
-            look = await self._wait(gate, repository)
+            look = await self.until_answered(
+                lambda: look_at(gate, repository),
+                lambda look, attempt, elapsed: look_line(repository, gate, look, attempt, elapsed),
+            )
             yield TriggerEvent({"look": look.to_json()})
         except EcrProviderError as error:
             yield TriggerEvent({"error": str(error), "retryable": error.retryable})
-
-    async def _wait(self, gate: Gate, repository: EcrRepository) -> Look:
-        attempt = self.looks
-        while True:
-            attempt += 1
-            look = await asyncio.to_thread(look_at, gate, repository)
-            self.log.info("%s", look_line(repository, gate, look, attempt, time.time() - self.started_at))
-            if look.verdict is not Verdict.WAITING:
-                return look
-            await asyncio.sleep(self._pause(look))
-
-    def _pause(self, look: Look) -> float:
-        """Return how long to wait, in seconds; not so long, but long enough, if it is known when something changes."""
-        jitter = random.uniform(-_JITTER, _JITTER)  # noqa: S311 - no secret
-        usual = self.poke_interval * (1 + jitter)
-        return usual if look.again_in is None else min(usual, look.again_in * (1 + abs(jitter)))

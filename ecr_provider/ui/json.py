@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from ecr_provider.ecr.identifiers import EcrRegistry
-from ecr_provider.links.ecr import console_address, image_path
+from ecr_provider.links.console import console_address
+from ecr_provider.links.ecr import image_path
 from ecr_provider.oci import Digest, ImageReference, Platform
 from ecr_provider.ui.releases import Release, TagState, TaskKey
 
@@ -62,5 +63,5 @@ def console_of(registry: str) -> str | None:
     found = EcrRegistry.of_host(registry)
     if found is None:
         return None
-    path = image_path(found.account_id, "{repository_name}", "{image_digest}")
-    return console_address(found.partition, found.region_name, path)
+    path = image_path(found.account_id, "{repository_name}", "{image_digest}", found.region_name)
+    return console_address(found.partition, path)

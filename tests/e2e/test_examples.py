@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.providers.amazon.aws.hooks import batch_client
 from airflow.sdk import DAG
 from airflow_runs import dags_of, run_dag
+from aws_for_deploys import aws_for_deploys
 from local_ecr import ROOT, connection, needs
 from registry_client import credentials_of
 
@@ -75,6 +77,24 @@ NEEDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def deploy_targets() -> Iterator[dict[str, dict[str, str]]]:
+    """Where the examples deploy, for all of them."""
+    with aws_for_deploys() as services:
+        yield services
+
+
+@pytest.fixture
+def targets(request: pytest.FixtureRequest, ecr: EcrEmulator, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Have the connection lead to where an example deploys, if it does: moto takes its time to start."""
+    request.getfixturevalue("aws_default")
+    if path.stem.startswith("example_deploy"):
+        services = request.getfixturevalue("deploy_targets")
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(ecr, service_config=services))
+        monkeypatch.setattr(batch_client.BatchClientHook, "delay", lambda *_: None)  # half a minute, of chance
+
+
+@pytest.mark.usefixtures("targets")
 @pytest.mark.parametrize(
     "path", [pytest.param(each, marks=NEEDS.get(each.stem, ()), id=each.stem) for each in EXAMPLES]
 )

@@ -15,6 +15,7 @@ from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.exceptions import (
     AccessDeniedError,
+    ConflictError,
     EcrCallError,
     ImageNotFoundError,
     InvalidRequestError,
@@ -61,10 +62,12 @@ def test_the_message_names_the_call_the_image_the_code_and_the_request(code: str
         assert part in str(error)
 
 
-def test_only_throttling_and_faults_are_retryable() -> None:
+def test_only_throttling_faults_and_conflicts_are_retryable() -> None:
     retryable = {code for code in _MEANINGS if caught(client_error(code)).retryable}
     assert retryable == {
-        code for code, meaning in _MEANINGS.items() if meaning.error in (ThrottledError, ServiceFaultError)
+        code
+        for code, meaning in _MEANINGS.items()
+        if meaning.error in (ConflictError, ThrottledError, ServiceFaultError)
     }
 
 

@@ -49,6 +49,6 @@ def test_every_error_stands_in_the_tree_and_says_what_it_is(error: type[EcrProvi
     assert error.__name__.endswith("Error")
 
 
-def test_only_throttling_and_faults_are_retryable() -> None:
+def test_only_throttling_faults_and_conflicts_are_retryable() -> None:
     retryable = {error.__name__ for error in ERRORS if issubclass(error, EcrCallError) and error.retryable}
-    assert retryable == {"ThrottledError", "ServiceFaultError"}
+    assert retryable == {"ConflictError", "ThrottledError", "ServiceFaultError"}

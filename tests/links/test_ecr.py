@@ -10,7 +10,8 @@ from local_ecr import ACCOUNT, REPOSITORY
 from ecr_provider.ecr.identifiers import DNS_SUFFIXES
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.links.ecr import CONSOLE_DOMAINS, EcrImageLink, EcrRepositoryLink
+from ecr_provider.links.console import CONSOLE_DOMAINS
+from ecr_provider.links.ecr import EcrImageLink, EcrRepositoryLink
 from ecr_provider.oci import Digest
 
 DIGEST = Digest.of(b"")

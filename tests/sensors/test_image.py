@@ -16,7 +16,7 @@ from local_ecr import ACCOUNT, REGION, REPOSITORY, connection, needs_archives
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
-from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.exceptions import EcrProviderError, InvalidInputError
 from ecr_provider.oci import Digest
 from ecr_provider.sensors.image import EcrImageSensor
 
@@ -224,3 +224,10 @@ def test_another_account_is_asked_by_its_registry_id(build: Build, capfd: pytest
     build("new", "prod")
     assert run(image_tag="prod", registry_id="999999999999").state("wait") == "failed"
     assert "999999999999" in log(capfd)
+
+
+def test_a_triggerer_that_could_not_look_may_be_tried_again() -> None:
+    sensor = EcrImageSensor(task_id="wait", repository_name=REPOSITORY, image_tag="prod", retries=3)
+    event = {"error": "the credential service does not answer", "retryable": True}
+    with pytest.raises(EcrProviderError, match="does not answer"):
+        sensor.execute_complete({}, event)
