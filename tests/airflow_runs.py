@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk import __version__ as task_sdk_version
@@ -76,17 +78,14 @@ def dags_of(path: Path) -> list[DAG]:
 @cache
 def _prepare_database() -> None:
     initdb()
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
 
 
 def _store(dag: DAG) -> None:
     # dag.test() takes DAGs of a configured folder; those that a test makes are stored by hand.
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-
     update: Any = update_dag_parsing_results_in_db
     with create_session() as session:
-        DagBundlesManager().sync_bundles_to_db(session=session)
-        session.commit()
         if task_sdk_version.startswith("1.0."):
             update("dags-folder", None, [import_module("airflow.models.dag").DAG.from_sdk_dag(dag)], {}, set(), session)
         else:
