@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.models.xcom import XComModel
@@ -29,7 +31,7 @@ else:
         from airflow.exceptions import TaskDeferred
         from airflow.models.dagbag import DagBag
 
-__all__ = ["LOGS_FAILURES", "Run", "TaskDeferred", "dags_of", "run_dag", "run_task"]
+__all__ = ["LOGS_FAILURES", "Run", "TaskDeferred", "dags_of", "log", "run_dag", "run_task"]
 
 
 #: dag.test() of Airflow 3.0 does not log what a task failed with.
@@ -66,6 +68,12 @@ def run_dag(dag: DAG) -> Run:
     _prepare_database()
     _store(dag)
     return Run(dag.test())
+
+
+def log(capfd: pytest.CaptureFixture[str]) -> str:
+    """Return what Airflow has logged so far, on one line."""
+    out, err = capfd.readouterr()
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", out + err).split())  # Airflow 3.0 shows errors in colours
 
 
 def dags_of(path: Path) -> list[DAG]:
