@@ -122,12 +122,12 @@ def test_boto3_comes_through_with_its_retries() -> None:
     """What is throttled is tried again, later: each refusal takes a second here, however busy the machine is."""
 
     def refusals() -> int:
-        return [request.error_code for request in ecr.requests].count("ThrottlingException")
+        return [request.error_code for request in local.requests].count("ThrottlingException")
 
     limits = Limits(calls_per_second={"PutImage": 2})
-    ecr = EcrEmulator(switches=Switches(throttling=True), limits=limits, clock=lambda: 1e9 + refusals())
-    with ecr:
-        client = ecr.client(config=Config(retries={"mode": "standard", "total_max_attempts": 10}))
+    local = EcrEmulator(switches=Switches(throttling=True), limits=limits, clock=lambda: 1e9 + refusals())
+    with local:
+        client = local.client(config=Config(retries={"mode": "standard", "total_max_attempts": 10}))
         client.create_repository(repositoryName="shop/web")
         for number in range(5):
             push(
