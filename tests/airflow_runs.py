@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk import __version__ as task_sdk_version
@@ -27,7 +31,7 @@ else:
         from airflow.exceptions import TaskDeferred
         from airflow.models.dagbag import DagBag
 
-__all__ = ["LOGS_FAILURES", "Run", "TaskDeferred", "dags_of", "run_dag", "run_task"]
+__all__ = ["LOGS_FAILURES", "Run", "TaskDeferred", "dags_of", "log", "run_dag", "run_task"]
 
 
 #: dag.test() of Airflow 3.0 does not log what a task failed with.
@@ -66,6 +70,12 @@ def run_dag(dag: DAG) -> Run:
     return Run(dag.test())
 
 
+def log(capfd: pytest.CaptureFixture[str]) -> str:
+    """Return what Airflow has logged so far, on one line."""
+    out, err = capfd.readouterr()
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", out + err).split())  # Airflow 3.0 shows errors in colours
+
+
 def dags_of(path: Path) -> list[DAG]:
     """Load the DAGs of a file as Airflow does."""
     bag = DagBag(str(path))
@@ -76,17 +86,14 @@ def dags_of(path: Path) -> list[DAG]:
 @cache
 def _prepare_database() -> None:
     initdb()
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
 
 
 def _store(dag: DAG) -> None:
     # dag.test() takes DAGs of a configured folder; those that a test makes are stored by hand.
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-
     update: Any = update_dag_parsing_results_in_db
     with create_session() as session:
-        DagBundlesManager().sync_bundles_to_db(session=session)
-        session.commit()
         if task_sdk_version.startswith("1.0."):
             update("dags-folder", None, [import_module("airflow.models.dag").DAG.from_sdk_dag(dag)], {}, set(), session)
         else:

@@ -7,11 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
-from local_ecr import REPOSITORY, ROOT, connection
+from local_ecr import REPOSITORY, connection
 
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
 
 # Airflow reads its configuration once, when it is first imported: before any test module is.
 _home = tempfile.mkdtemp(prefix="airflow-home-")
+_no_dags = Path(_home, "dags")
+_no_dags.mkdir()
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ |= {
     "AIRFLOW_HOME": _home,
-    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+    # dag.test() reads and stores all that is here, each time.
+    "AIRFLOW__CORE__DAGS_FOLDER": str(_no_dags),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
@@ -39,6 +45,21 @@ os.environ |= {
 }
 for variable in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
     os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def botocore_reads_its_files_once() -> Iterator[None]:
+    """Share what botocore's sessions read. Each hook makes a session, and reading was a third of what a task took."""
+    make, read = botocore.session.create_loader, defaultdict[str | None, dict[Any, Any]](dict)
+
+    def create_loader(search_path: str | None = None) -> Any:
+        loader: Any = make(search_path)
+        loader._cache = read[search_path]
+        return loader
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", create_loader)
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from ecr_provider.copying.plan import CopyPlan, Way
-from ecr_provider.copying.progress import Lines, Progress, Watcher, number_of, size_of
+from ecr_provider.copying.progress import Lines, Progress, Watcher, size_of
 from ecr_provider.copying.protocols import ImageSource, ImageTarget
 from ecr_provider.copying.report import CopyResult
 from ecr_provider.copying.stripes import Stripes
@@ -18,6 +18,7 @@ from ecr_provider.copying.survey import survey
 from ecr_provider.copying.transfer import BlobCopier
 from ecr_provider.exceptions import CopyIncompleteError, LayersNotFoundError, ReferencedImagesNotFoundError
 from ecr_provider.oci import Descriptor, Manifest
+from ecr_provider.oci.quoting import number_of
 from ecr_provider.patience import Patience
 
 MAX_WORKERS: Final = 8

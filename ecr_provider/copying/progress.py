@@ -100,15 +100,6 @@ class Progress:
         return f"{share} %: {size_of(self.done)} of {size_of(self.total)}, {size_of(self.rate)}/s, {left}"
 
 
-def number_of(count: int, what: str) -> str:
-    """Write a number of things for people.
-
-    :param count: how many.
-    :param what: one of them.
-    """
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def size_of(count: float) -> str:
     """Write a number of bytes for people, in decimal units, as registries do.
 

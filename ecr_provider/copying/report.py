@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from ecr_provider.copying.plan import CopyPlan, Way
-from ecr_provider.copying.progress import number_of, size_of
+from ecr_provider.copying.progress import size_of
 from ecr_provider.oci import Descriptor, Digest
+from ecr_provider.oci.quoting import number_of
 
 
 class BlobsReport(TypedDict):

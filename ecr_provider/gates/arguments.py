@@ -26,3 +26,17 @@ def texts(name: str, given: object, example: str) -> tuple[str, ...]:
         if not isinstance(each, str) or not each.strip():
             raise InvalidInputError(f"{name} has {quote(each)} in it; it has to be a list of text, such as {example}.")
     return tuple(given)
+
+
+def whole_number(name: str, given: object) -> int:
+    """Return a number, 0 or more.
+
+    :param name: of the argument, for the message.
+    :param given: the argument; a template makes text of a number.
+    :raises InvalidInputError: it is no such number.
+    """
+    if isinstance(given, str) and given.isascii() and given.isdigit():
+        return int(given)
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        return given
+    raise InvalidInputError(f"{name} {quote(given)} is not a number, 0 or more.")

@@ -14,9 +14,9 @@ from ecr_provider.exceptions import (
     InvalidInputError,
     RepositoryNotFoundError,
 )
+from ecr_provider.gates.arguments import texts
 from ecr_provider.gates.gate import Look, Verdict
 from ecr_provider.oci import Digest, ImageIndex, Platform, check_tag
-from ecr_provider.oci.quoting import quote
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository, ImageDetail
@@ -56,22 +56,19 @@ class ImageGate:
         image_tag: str | None = None,
         image_digest: str | None = None,
         other_than_image_digest: str | None = None,
-        platforms: Sequence[str] = (),
+        platforms: Sequence[str] | None = None,
         wait_for_repository: bool = False,
     ) -> Self:
         """Parse the arguments of the sensor.
 
         :raises InvalidInputError: an argument is none of what it should be.
         """
-        if isinstance(platforms, str) or not isinstance(platforms, Sequence):
-            raise InvalidInputError(
-                f"platforms {quote(platforms)} is not a list, such as ['linux/amd64', 'linux/arm64']."
-            )
+        listed = () if platforms is None else texts("platforms", platforms, "['linux/amd64', 'linux/arm64']")
         return cls(
             tag=None if image_tag is None else check_tag(image_tag),
             digest=None if image_digest is None else Digest.parse(image_digest),
             other_than=None if other_than_image_digest is None else Digest.parse(other_than_image_digest),
-            platforms=tuple(Platform.parse(platform) for platform in platforms),
+            platforms=tuple(Platform.parse(each) for each in listed),
             wait_for_repository=wait_for_repository,
         )
 

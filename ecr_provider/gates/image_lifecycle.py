@@ -11,10 +11,10 @@ from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.indexes import index_with
 from ecr_provider.ecr.lifecycle import Preview, PreviewResult, describe_preview, lifecycle_policy, start_preview
 from ecr_provider.ecr.wildcards import matches
-from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.gates.arguments import whole_number
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.oci import Digest
-from ecr_provider.oci.quoting import quote
+from ecr_provider.oci.quoting import number_of
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository, ImageDetail
@@ -134,8 +134,8 @@ class LifecycleGate:
         return cls(
             GatedImage.from_json(image),
             tuple(map(GatedImage.from_json, others)),
-            days_ahead=_number("days_ahead", days_ahead),
-            pushes_ahead=_number("pushes_ahead", pushes_ahead),
+            days_ahead=whole_number("days_ahead", days_ahead),
+            pushes_ahead=whole_number("pushes_ahead", pushes_ahead),
             started=started,
         )
 
@@ -202,7 +202,7 @@ class LifecycleGate:
     def _decide(self, repository: EcrRepository, policy: str, preview: Preview) -> Look:
         fates = dict(self._certainly_doomed(policy)) | {result.digest: result for result in preview.results}
         doomed = {image: fates[keeper.digest] for image, keeper in self._keepers.items() if keeper.digest in fates}
-        within = f"within {_amount(self.days_ahead, 'day')} and {_amount(self.pushes_ahead, 'push', 'es')}"
+        within = f"within {number_of(self.days_ahead, 'day')} and {number_of(self.pushes_ahead, 'push', 'es')}"
         if doomed:
             fate = "; ".join(f"{image} {_fate(result)}" for image, result in doomed.items())
             says = f"will not stay {within}: {fate}. Keep it by a tag that no rule is about, or by an earlier rule"
@@ -235,18 +235,6 @@ def _holds(there: Any, wanted: Any) -> bool:
     if isinstance(wanted, list) and isinstance(there, list):
         return len(there) == len(wanted) and all(map(_holds, there, wanted))
     return bool(there == wanted)
-
-
-def _number(name: str, given: object) -> int:
-    if isinstance(given, str) and given.isascii() and given.isdigit():  # a template makes text
-        return int(given)
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
-        return given
-    raise InvalidInputError(f"{name} {quote(given)} is not a number, 0 or more.")
-
-
-def _amount(number: int, unit: str, plural: str = "s") -> str:
-    return f"{number} {unit}{'' if number == 1 else plural}"
 
 
 def _fate(result: PreviewResult) -> str:

@@ -15,7 +15,7 @@ from ecr_provider.gates.arguments import texts
 from ecr_provider.gates.gate import GatedImage, Look, Verdict
 from ecr_provider.gates.platforms import PlatformImage, images_of
 from ecr_provider.oci import Descriptor
-from ecr_provider.oci.quoting import quote
+from ecr_provider.oci.quoting import number_of, quote
 
 if TYPE_CHECKING:
     from ecr_provider.ecr.repository import EcrRepository
@@ -115,8 +115,8 @@ class ReferrersGate:
         if not detail.is_active:
             report = self._report(repository, Verdict.FAILED, found, signings)
             return Look(Verdict.FAILED, f"cannot be pulled: its status is {detail.image_status}", report)
-        count = sum(map(len, found.values()))
-        says = "; ".join(filter(None, (f"{count} referrer{'' if count == 1 else 's'}" if found else "", says)))
+        counted = number_of(sum(map(len, found.values())), "referrer") if found else ""
+        says = "; ".join(filter(None, (counted, says)))
         return Look(Verdict.PASSED, f"has {says}", self._report(repository, Verdict.PASSED, found, signings))
 
     def _referrers(self, repository: EcrRepository) -> dict[PlatformImage, tuple[Descriptor, ...]]:

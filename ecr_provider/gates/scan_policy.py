@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from ecr_provider.ecr.scans import SCAN_NOT_FOUND, Finding, Scan
 from ecr_provider.exceptions import InvalidInputError
+from ecr_provider.gates.arguments import whole_number
 from ecr_provider.gates.gate import Verdict
 from ecr_provider.oci.quoting import quote
 
@@ -181,15 +182,12 @@ def _limits(given: object) -> dict[str, int]:
             f"max_findings {quote(given)} is not a mapping of severities to numbers, such as "
             "{'CRITICAL': 0, 'HIGH': 5}."
         )
-    for severity, most in given.items():
+    for severity in given:
         if severity not in SEVERITIES:
             raise InvalidInputError(
                 f"max_findings: {quote(severity)} is not a severity; they are {', '.join(SEVERITIES)}."
             )
-        is_text = isinstance(most, str) and most.isascii() and most.isdigit()  # as a template makes it
-        if not is_text and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
-            raise InvalidInputError(f"max_findings: {quote(most)} {severity} is not a number of findings, 0 or more.")
-    limits = {severity: int(most) for severity, most in given.items()}
+    limits = {severity: whole_number(f"max_findings: {severity}", most) for severity, most in given.items()}
     for one, other in (("UNDEFINED", "UNTRIAGED"), ("UNTRIAGED", "UNDEFINED")):
         if one in given:  # the same in the words of basic and of enhanced scanning
             limits.setdefault(other, limits[one])

@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from ecr_provider.ecr.faults import translated
 from ecr_provider.exceptions import EcrCallError, EcrProviderError
 from ecr_provider.hooks.mixin import StrictHookMixin
+from ecr_provider.oci.quoting import number_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -99,11 +100,8 @@ class EcrEventQueueHook(StrictHookMixin, SqsHook):
         if failure:
             raise failure
         if refused:
-            count, codes = len(refused), ", ".join(sorted(set(refused)))
-            what = "1 message" if count == 1 else f"{count} messages"
-            raise EcrProviderError(
-                f"{what} of {queue_url} {'was' if count == 1 else 'were'} not deleted ({codes}), and will come again."
-            )
+            left, codes = number_of(len(refused), "message"), ", ".join(sorted(set(refused)))
+            raise EcrProviderError(f"{left} of {queue_url} could not be deleted ({codes}), and will come again.")
 
     def _delete_batch(self, queue_url: str, messages: Sequence[Message]) -> list[str]:
         """Return the codes of those that were not deleted."""

@@ -32,14 +32,20 @@ class AwsArgumentsMixin:
     verify: bool | str | None
     botocore_config: dict[str, Any] | None
 
-    def hook_arguments(self) -> dict[str, Any]:
-        """Return the arguments of the hook."""
+    def aws_arguments(self) -> dict[str, Any]:
+        """Return them by the names that they were given by."""
         return {
             "aws_conn_id": self.aws_conn_id,
             "region_name": self.region_name,
             "verify": self.verify,
-            "config": self.botocore_config,
+            "botocore_config": self.botocore_config,
         }
+
+    def hook_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the hook."""
+        arguments = self.aws_arguments()
+        arguments["config"] = arguments.pop("botocore_config")
+        return arguments
 
 
 class AwsTaskMixin(AwsArgumentsMixin):

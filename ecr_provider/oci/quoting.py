@@ -1,4 +1,4 @@
-"""How a message of this package shows a value that it refuses."""
+"""How a message of this package shows a value that it refuses, and a number of things."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def quote(value: object) -> str:
             return str(value) if bits <= LONGEST else f"an integer of {bits} bits"
         case _:
             return f"a {type(value).__name__}"
+
+
+def number_of(count: int, what: str, ending: str = "s") -> str:
+    """Write a number of things for people.
+
+    :param count: how many.
+    :param what: one of them.
+    :param ending: what makes several of one.
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}{ending}"
 
 
 def _cut(shown: str) -> str:

@@ -67,6 +67,6 @@ class EcrImageSensor(EcrGateSensor):
             "image_tag": self.image_tag,
             "image_digest": self.image_digest,
             "other_than_image_digest": self.other_than_image_digest,
-            "platforms": [] if self.platforms is None else self.platforms,
+            "platforms": self.platforms,
             "wait_for_repository": self.wait_for_repository,
         }

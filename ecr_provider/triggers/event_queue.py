@@ -174,10 +174,7 @@ class EcrEventQueueTrigger(AwsArgumentsMixin, BaseEventTrigger):
     def _stream_arguments(self) -> dict[str, Any]:
         return {
             "queue_url": self.queue_url,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
+            **self.aws_arguments(),
         }
 
 

@@ -157,10 +157,7 @@ class EcrImageWatchTrigger(AwsArgumentsMixin, BaseEventTrigger):
             "repository_name": self.repository_name,
             "poll_interval": self.poll_interval,
             "registry_id": self.registry_id,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
+            **self.aws_arguments(),
         }
 
 

@@ -17,7 +17,7 @@ from airflow.sdk import DAG, Asset, AssetAlias, BaseOperator, Context, task
 from airflow.sdk.definitions.asset import AssetUniqueKey
 from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 from airflow.utils.session import create_session
-from airflow_runs import Run, _prepare_database, run_dag, run_task
+from airflow_runs import Run, _prepare_database, log, run_dag, run_task
 from local_ecr import ACCOUNT, REGION
 
 from ecr_provider.assets.ecr import EcrImageAsset
@@ -89,11 +89,6 @@ def image(digit: str, **more: Any) -> dict[str, Any]:
 
 def known_to_airflow(of: Asset) -> None:
     run_task(lambda: EmptyOperator(task_id="follow", inlets=[of]))
-
-
-def why(capfd: Log) -> str:
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
 
 
 # --- What is told ----------------------------------------------------------------------------------------------------
@@ -284,7 +279,7 @@ def test_an_outlet_that_is_another_image_fails_before_anything_is_put(
     push("new", "build-42")
     outlets = [asset(shop), EcrImageAsset(other.format(shop=shop))]
     assert release(shop, *outlets, operator=operator, retries=3).state("put") == "failed"
-    assert "is not what this task puts" in why(capfd)
+    assert "is not what this task puts" in log(capfd)
     assert "PutImage" not in ecr.calls
     assert [rows(outlet) for outlet in outlets] == [[], []]
 
@@ -384,7 +379,7 @@ def test_a_time_that_nobody_can_read_is_no_error(shop: str, time: object) -> Non
 def test_of_several_assets_one_has_to_be_named(shop: str, capfd: Log) -> None:
     ids = [record(asset(shop, tag), image(digit), int(digit)) for tag, digit in (("prod", "1"), ("v1", "2"))]
     assert [latest(*ids, of=asset(shop)), latest(*ids)] == [image("1"), None]
-    assert "say which asset's image is wanted" in why(capfd)
+    assert "say which asset's image is wanted" in log(capfd)
 
 
 def test_an_event_of_an_alias_is_one_of_its_asset(shop: str) -> None:
@@ -395,6 +390,6 @@ def test_an_event_of_an_alias_is_one_of_its_asset(shop: str) -> None:
 def test_a_run_that_no_event_started_needs_an_asset_that_was_released(shop: str, capfd: Log) -> None:
     record(asset(shop), image("1"))
     assert [latest(of=asset(shop)), latest(), latest(of=Asset(shop))] == [image("1"), None, None]
-    lines = why(capfd)
+    lines = log(capfd)
     assert "started by events of no asset" in lines
     assert f"No event of {shop} tells of an image" in lines

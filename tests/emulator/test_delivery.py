@@ -17,11 +17,14 @@ import boto3
 import pytest
 from emulator_calls import version
 from local_ecr import ACCOUNT
+from sqs_door import moto
 from waiting import until
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.events import delivery, sinks
 from ecr_provider.emulator.samples import push
+
+__all__ = ["moto"]
 
 
 def storm(ecr: EcrEmulator, count: int = 20) -> list[dict[str, Any]]:
@@ -158,18 +161,6 @@ def test_a_webhook_that_hangs_does_not_hold_up_the_end(capfd: pytest.CaptureFixt
 
 
 # --- Queues ---
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The address of moto's AWS."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

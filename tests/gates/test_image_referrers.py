@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pytest
 from emulator_calls import OTHER, put, version
 from local_ecr import ACCOUNT, REPOSITORY, needs, needs_archives
 from old_botocore import client_without
+from sample_indexes import LINUX, NOBODY, entry, index_of
 
 from ecr_provider.ecr.identifiers import ImageIdentifier
 from ecr_provider.ecr.repository import EcrRepository
@@ -207,24 +207,12 @@ def test_a_single_image_is_all_that_there_is(
     assert "BatchGetImage" not in ecr.calls
 
 
-def index_of(*parts: tuple[SampleManifest, dict[str, Any]], blobs: dict[str, bytes]) -> SampleImage:
-    """Make an index of manifests, each with more that its descriptor has."""
-    described = [
-        {"mediaType": part.media_type, "digest": part.digest, "size": len(part.text), **more} for part, more in parts
-    ]
-    text = json.dumps({"schemaVersion": 2, "mediaType": INDEX.media_type, "manifests": described})
-    return SampleImage(SampleManifest(text, INDEX.media_type), tuple(part for part, _ in parts), blobs)
-
-
-def platform(text: str) -> dict[str, Any]:
-    return {"platform": dict(zip(("os", "architecture"), text.split("/"), strict=True))}
-
-
 ATTESTATION = sample_artifact("application/vnd.in-toto+json", b"provenance")
 ATTESTING = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": AMD64.digest}
 BUILT = index_of(
-    (AMD64, platform("linux/amd64")),
-    (ATTESTATION.manifest, platform("unknown/unknown") | {"annotations": ATTESTING}),
+    entry(AMD64, LINUX),
+    entry(ATTESTATION.manifest, NOBODY, **ATTESTING),
+    children=(AMD64, ATTESTATION.manifest),
     blobs={**INDEX.blobs, **ATTESTATION.blobs},
 )
 
@@ -240,20 +228,20 @@ def test_attestations_within_an_index_are_neither_referrers_nor_subjects(
     assert report(repository, BUILT, artifact_types=[SBOM], subjects="all")
 
 
-@pytest.mark.parametrize(
-    "more", [platform("linux/amd64") | {"annotations": ATTESTING}, platform("unknown/unknown"), {}], ids=str
-)
+@pytest.mark.parametrize(("platform", "annotations"), [(LINUX, ATTESTING), (NOBODY, {}), (None, {})])
 def test_what_may_be_run_is_a_subject_whatever_it_says(
-    client: ECRClient, repository: EcrRepository, more: dict[str, Any]
+    client: ECRClient, repository: EcrRepository, platform: dict[str, str] | None, annotations: dict[str, str]
 ) -> None:
-    index = index_of((AMD64, more), (ARM64, platform("linux/arm64")), blobs=dict(INDEX.blobs))
+    entries = entry(AMD64, platform, **annotations), entry(ARM64, {**LINUX, "architecture": "arm64"})
+    index = index_of(*entries, children=(AMD64, ARM64), blobs=INDEX.blobs)
     push(client, REPOSITORY, index, "odd")
     lacking = says(repository, index, artifact_types=[SBOM], subjects="children")
     assert lacking.count(f"lacks {SBOM}") == 2
 
 
 def test_the_images_of_an_index_within_an_index_are_subjects(client: ECRClient, repository: EcrRepository) -> None:
-    outer = index_of((INDEX.manifest, {}), (AMD64, platform("linux/amd64")), blobs=dict(INDEX.blobs))
+    entries = entry(INDEX.manifest), entry(AMD64, LINUX)
+    outer = index_of(*entries, children=(INDEX.manifest, AMD64), blobs=INDEX.blobs)
     push(client, REPOSITORY, outer, "outer")
     lacking = says(repository, outer, artifact_types=[SBOM], subjects="children")
     assert lacking == f"linux/amd64 lacks {SBOM}; linux/arm64 lacks {SBOM}"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from local_ecr import ACCOUNT, REPOSITORY, needs_archives
+from sample_indexes import LINUX, NOBODY, entry, index_of
 
 from ecr_provider.ecr.repository import EcrRepository
 from ecr_provider.emulator import EcrEmulator
-from ecr_provider.emulator.samples import SampleImage, SampleManifest, push, sample_artifact, sample_image
+from ecr_provider.emulator.samples import SampleImage, push, sample_artifact, sample_image
 from ecr_provider.exceptions import (
     ImageInaccessibleError,
     ImageNotFoundError,
@@ -32,19 +33,6 @@ AMD = sample_image(["linux/amd64"])
 ARM = sample_image(["linux/arm64/v8"])
 ATTESTATION = sample_artifact("application/vnd.in-toto+json", b"provenance")
 MARK = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": AMD.digest}
-NOBODY = {"os": "unknown", "architecture": "unknown"}
-LINUX = {"os": "linux", "architecture": "amd64"}
-
-
-def entry(image: SampleImage, platform: dict[str, str] | None = None, **annotations: str) -> dict[str, Any]:
-    """Name an image in an index, as its builder does."""
-    named: dict[str, Any] = {"mediaType": image.media_type, "digest": image.digest, "size": len(image.text.encode())}
-    return named | ({"platform": platform} if platform else {}) | ({"annotations": annotations} if annotations else {})
-
-
-def index_of(*entries: dict[str, Any], media_type: str = OCI_IMAGE_INDEX) -> SampleImage:
-    text = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": entries})
-    return SampleImage(SampleManifest(text, media_type), (), {})
 
 
 def pushed(repository: EcrRepository, *parts: SampleImage) -> GatedImage:

@@ -353,7 +353,7 @@ BAD: Final[dict[str, tuple[Callable[[Any], dict[str, Any]], list[Any]]]] = {
         lambda given: {"max_findings": given},
         [{}, None, [], "CRITICAL", 3, [("CRITICAL", 0)]],
     ),
-    "max_findings: .* CRITICAL is not a number": (
+    "max_findings: CRITICAL .* is not a number, 0 or more": (
         lambda given: {"max_findings": {"CRITICAL": given}},
         [-1, 0.5, None, True, "x", "", [], 1e400],
     ),

@@ -77,7 +77,7 @@ def test_messages_are_deleted_ten_in_a_call(sqs: Sqs, hook: EcrEventQueueHook, c
 def test_one_message_that_cannot_be_deleted_keeps_no_other(sqs: Sqs, hook: EcrEventQueueHook) -> None:
     url, messages = filled(sqs, hook, 25)
     messages[3] = messages[3]._replace(receipt_handle="unknown")
-    with pytest.raises(EcrProviderError, match=f"^1 message of {url} was not deleted .ReceiptHandleIsInvalid"):
+    with pytest.raises(EcrProviderError, match=f"^1 message of {url} could not be deleted .ReceiptHandleIsInvalid"):
         hook.delete(url, messages)
     assert sqs.left(url) == 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 from airflow.sdk import __version__ as task_sdk_version
-from airflow_runs import Run, run_dag, run_task
+from airflow_runs import Run, log, run_dag, run_task
 from local_ecr import ACCOUNT, REGION, REPOSITORY, connection
 
 from ecr_provider.emulator import EcrEmulator
@@ -34,12 +34,6 @@ def put(**arguments: Any) -> EcrPutImageOperator:
 
 def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
     return run_task(lambda: put(**arguments), **(dag_arguments or {}))
-
-
-def why(capfd: pytest.CaptureFixture[str]) -> str:
-    """What the task's log says, on one line."""
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
 
 
 # --- XCom ------------------------------------------------------------------------------------------------------------
@@ -133,7 +127,7 @@ def test_a_bad_value_fails_before_any_call(
     ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], arguments: dict[str, Any], rule: str
 ) -> None:
     assert run(source_image_tag="build-42", **arguments).state("put") == "failed"
-    assert rule in why(capfd)
+    assert rule in log(capfd)
     assert ecr.calls == []
 
 
@@ -180,9 +174,9 @@ def test_what_no_retry_can_mend_fails_at_once_with_a_remedy(
     defaults: dict[str, Any] = {"source_image_tag": "build-42", "image_tag": "prod", "retries": 3}
     result = run(**(defaults | arguments))
     assert result.state("put") == "failed"
-    log = why(capfd)
-    assert message in log
-    assert "AirflowFailException" in log
+    logged = log(capfd)
+    assert message in logged
+    assert "AirflowFailException" in logged
 
 
 def test_what_a_retry_can_mend_is_retried_by_airflow(ecr: EcrEmulator, build: Build, points_at: PointsAt) -> None:
@@ -281,11 +275,11 @@ def test_the_log_says_what_moved_and_by_whose_request_and_never_the_manifest(
     old = build("old", "prod")
     new = build("new", "build-42", annotations={"secret": "not-for-the-log"})
     result = run(source_image_tag="build-42", image_tag="prod")
-    log = why(capfd)
+    logged = log(capfd)
     user = "" if task_sdk_version.startswith("1.0.") else ", user dag_test"
     request = f"(requested by {result.dag_run.dag_id}.put, {result.dag_run.run_id}{user})"
-    assert f"{REPOSITORY}:prod moved from {old.digest} to {new.digest} {request}" in log
-    assert "not-for-the-log" not in log
+    assert f"{REPOSITORY}:prod moved from {old.digest} to {new.digest} {request}" in logged
+    assert "not-for-the-log" not in logged
 
 
 def test_the_links_are_there_for_tasks_that_failed(ecr: EcrEmulator, build: Build) -> None:

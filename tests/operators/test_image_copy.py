@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, Context
-from airflow_runs import Run, run_dag, run_task
+from airflow_runs import Run, log, run_dag, run_task
 from local_ecr import ACCOUNT, REGION, REPOSITORY, connection, needs
 from registry_client import credentials_of
 
@@ -63,12 +63,6 @@ def copy(**arguments: Any) -> Run:
     source = {} if "source_image" in arguments else {"source_repository_name": REPOSITORY}
     tag = {} if source == {} or "source_image_digest" in arguments else {"source_image_tag": "build-42"}
     return run_task(lambda: operator(**source | tag | {"image_tag": "prod"} | arguments))
-
-
-def why(capfd: pytest.CaptureFixture[str]) -> str:
-    """What the task's log says, on one line."""
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
 
 
 def digest_of(client: ECRClient, tag: str, repository: str = REPOSITORY) -> str | None:
@@ -149,7 +143,7 @@ def test_tag_and_digest_of_the_source_have_to_agree(
 ) -> None:
     other = image.children[0].digest
     assert copy(source_image_tag="build-42", source_image_digest=other).state("copy") == "failed"
-    assert f"points at {image.digest}, but {other} is to be copied" in why(capfd)
+    assert f"points at {image.digest}, but {other} is to be copied" in log(capfd)
     assert digest_of(prod, "prod") is None
 
 
@@ -174,14 +168,14 @@ def test_an_image_of_another_registry_comes_in_with_a_connections_password(
     host = ecr.endpoint_url.removeprefix("http://")
     report = copy(source_image=f"{host}/{REPOSITORY}:build-42", source_conn_id="upstream").xcom("copy")
     assert (report["imageDigest"], report["copy"]["referrers"]) == (image.digest, 2)
-    assert password not in why(capfd)
+    assert password not in log(capfd)
 
 
 @pytest.mark.usefixtures("image")
 def test_without_a_password_the_other_registry_refuses(ecr: EcrEmulator, capfd: pytest.CaptureFixture[str]) -> None:
     host = ecr.endpoint_url.removeprefix("http://")
     assert copy(source_image=f"{host}/{REPOSITORY}:build-42").state("copy") == "failed"
-    assert "Check the credentials of the connection" in why(capfd)
+    assert "Check the credentials of the connection" in log(capfd)
 
 
 @pytest.mark.usefixtures("image")
@@ -189,7 +183,7 @@ def test_a_connection_that_is_missing_is_an_error(ecr: EcrEmulator, capfd: pytes
     host = ecr.endpoint_url.removeprefix("http://")
     run = copy(source_image=f"{host}/{REPOSITORY}:build-42", source_conn_id="nowhere")
     assert run.state("copy") == "failed"
-    assert "connection 'nowhere' does not exist" in why(capfd)
+    assert "connection 'nowhere' does not exist" in log(capfd)
 
 
 # --- How -------------------------------------------------------------------------------------------------------------
@@ -200,7 +194,7 @@ def test_a_missing_repository_is_an_error_unless_it_is_to_be_created(
     prod: ECRClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert copy(repository_name="shop/new").state("copy") == "failed"
-    assert "The repository with name 'shop/new' does not exist" in why(capfd)
+    assert "The repository with name 'shop/new' does not exist" in log(capfd)
     settings = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": True}}
     assert copy(repository_name="shop/new", create_repository=settings).state("copy") == "success"
     (made,) = prod.describe_repositories(repositoryNames=["shop/new"])["repositories"]
@@ -211,7 +205,7 @@ def test_a_missing_repository_is_an_error_unless_it_is_to_be_created(
 @pytest.mark.usefixtures("image")
 def test_a_setting_that_is_none_creates_nothing(prod: ECRClient, capfd: pytest.CaptureFixture[str]) -> None:
     assert copy(repository_name="shop/new", create_repository={"immutable": True}).state("copy") == "failed"
-    assert "create_repository has immutable, and takes the arguments of CreateRepository" in why(capfd)
+    assert "create_repository has immutable, and takes the arguments of CreateRepository" in log(capfd)
     assert [each["repositoryName"] for each in prod.describe_repositories()["repositories"]] == [REPOSITORY]
 
 
@@ -220,7 +214,7 @@ def test_an_index_can_be_narrowed_and_says_that_it_is_another_image(
 ) -> None:
     report = copy(platforms=["linux/arm64"]).xcom("copy")
     assert report["imageDigest"] != image.digest
-    assert "that is another image" in why(capfd)
+    assert "that is another image" in log(capfd)
     (found,) = prod.batch_get_image(repositoryName=REPOSITORY, imageIds=[{"imageTag": "prod"}])["images"]
     kept = [child["platform"]["architecture"] for child in json.loads(found["imageManifest"])["manifests"]]
     assert kept == ["arm64"]
@@ -230,13 +224,13 @@ def test_an_index_can_be_narrowed_and_says_that_it_is_another_image(
 def test_referrers_that_are_left_behind_are_counted(capfd: pytest.CaptureFixture[str]) -> None:
     report = copy(include_referrers=False).xcom("copy")["copy"]
     assert (report["referrers"], report["leftBehind"]) == (0, 2)
-    assert "2 referrers left behind" in why(capfd)
+    assert "2 referrers left behind" in log(capfd)
 
 
 def test_one_platform_of_an_index_is_warned_of(image: SampleImage, capfd: pytest.CaptureFixture[str]) -> None:
     child = image.children[0].digest
     assert copy(source_image_digest=child).state("copy") == "success"
-    assert f"{child} is a part of the index {image.digest} (build-42)" in why(capfd)
+    assert f"{child} is a part of the index {image.digest} (build-42)" in log(capfd)
 
 
 @pytest.mark.usefixtures("image")
@@ -247,7 +241,7 @@ def test_the_guard_stops_it_before_anything_moves(
     push(prod, REPOSITORY, old, "prod")
     ecr.clear_requests()
     assert copy(expected_current_digest=ABSENT).state("copy") == "failed"
-    assert "Tag 'prod' points at" in why(capfd)
+    assert "Tag 'prod' points at" in log(capfd)
     assert "PutImage" not in ecr.calls
     assert "InitiateLayerUpload" not in ecr.calls
     assert copy(expected_current_digest=old.digest).xcom("copy")["outcome"] == "moved"
@@ -277,7 +271,7 @@ def test_what_the_registry_replicates_is_waited_for(ecr: EcrEmulator, capfd: pyt
     ecr.clear_requests()
     report = replicated().xcom("copy")
     assert (report["imageDigest"], report["outcome"], report["copy"]["bytes"]) == (image.digest, "created", 0)
-    assert "the registry has replicated" in why(capfd)
+    assert "the registry has replicated" in log(capfd)
     assert "InitiateLayerUpload" not in ecr.calls
 
 
@@ -286,7 +280,7 @@ def test_without_a_rule_it_copies_and_says_so(ecr: EcrEmulator, capfd: pytest.Ca
     ecr.client(PROD_REGION).create_repository(repositoryName=REPOSITORY)
     report = replicated().xcom("copy")
     assert report["copy"]["streamed"]["blobs"] == 8
-    assert "no rule of the source's registry replicates" in why(capfd)
+    assert "no rule of the source's registry replicates" in log(capfd)
 
 
 @pytest.mark.usefixtures("rule")
@@ -295,7 +289,7 @@ def test_a_replication_that_failed_is_copied(ecr: EcrEmulator, capfd: pytest.Cap
     image = sample_image()
     push(ecr.client(), REPOSITORY, image, "build-42")
     assert replicated(create_repository=True).xcom("copy")["imageDigest"] == image.digest
-    assert "failed (AccessDenied)" in why(capfd)
+    assert "failed (AccessDenied)" in log(capfd)
 
 
 @pytest.mark.usefixtures("image", "rule")
@@ -305,7 +299,7 @@ def test_an_image_older_than_the_rule_can_be_backfilled(
 ) -> None:
     report = replicated(replication_backfill=True).xcom("copy")
     assert (report["imageDigest"], report["copy"]["bytes"]) == (image.digest, 0)
-    assert "waiting for the replication backfill" in why(capfd)
+    assert "waiting for the replication backfill" in log(capfd)
     assert "StartReplicationBackfill" in ecr.calls
 
 
@@ -326,7 +320,7 @@ def test_templates_render_also_to_native_objects(image: SampleImage, prod: ECRCl
 
 def test_the_log_says_what_is_planned_done_and_by_whom(image: SampleImage, capfd: pytest.CaptureFixture[str]) -> None:
     copy()
-    said = why(capfd)
+    said = log(capfd)
     assert "8 blobs to stream" in said
     assert "streamed sha256:" in said
     assert f"{REPOSITORY}:prod created at {image.digest} (requested by" in said
@@ -395,5 +389,5 @@ def test_arguments_are_refused_before_anything_is_changed(
     ecr: EcrEmulator, capfd: pytest.CaptureFixture[str], arguments: dict[str, Any], rule: str
 ) -> None:
     assert copy(**arguments).state("copy") == "failed"
-    assert rule in why(capfd)
+    assert rule in log(capfd)
     assert not {"PutImage", "CreateRepository", "InitiateLayerUpload"} & set(ecr.calls)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task
-from airflow_runs import Run, run_dag, run_task
+from airflow_runs import Run, log, run_dag, run_task
 from local_ecr import REPOSITORY
 
 from ecr_provider.emulator import EcrEmulator
@@ -30,12 +30,6 @@ def put(**arguments: Any) -> EcrPutImageOperator:
 
 def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
     return run_task(lambda: put(**arguments), **(dag_arguments or {}))
-
-
-def why(capfd: pytest.CaptureFixture[str]) -> str:
-    """What the task's log says, on one line."""
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
 
 
 def alien(image: SampleImage) -> str:
@@ -65,12 +59,12 @@ def test_a_manifest_reaches_ecr_byte_for_byte(ecr: EcrEmulator, build: Build, *,
 
 def test_a_manifest_that_names_a_file_is_not_read_from_it(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(image_manifest="manifest.json", image_tag="prod").state("put") == "failed"
-    assert "InvalidManifestError" in why(capfd)
+    assert "InvalidManifestError" in log(capfd)
 
 
 def test_a_template_in_place_of_a_manifest_is_refused_with_a_hint(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(image_manifest="{{ ti.xcom_pull('read') }}", image_tag="prod").state("put") == "failed"
-    assert "task.output" in why(capfd)
+    assert "task.output" in log(capfd)
 
 
 def test_a_dict_is_put_with_sorted_keys(ecr: EcrEmulator, build: Build) -> None:
@@ -91,7 +85,7 @@ def test_a_manifest_of_another_type_is_refused(capfd: pytest.CaptureFixture[str]
 
         put(image_manifest=read(), image_tag="prod")
     assert run_dag(dag).state("put") == "failed"
-    assert "image_manifest is a list" in why(capfd)
+    assert "image_manifest is a list" in log(capfd)
 
 
 def test_the_media_type_is_filled_in(ecr: EcrEmulator, build: Build) -> None:
@@ -114,7 +108,7 @@ def test_a_tag_that_native_rendering_made_a_number_is_refused(
         del arguments["image_tag"]
     result = run({"render_template_as_native_obj": True}, **arguments)
     assert result.state("put") == "failed"
-    message = why(capfd)
+    message = log(capfd)
     assert "1.1" in message
     assert "render_template_as_native_obj" in message
     assert ecr.calls == []
@@ -124,7 +118,7 @@ def test_an_account_that_native_rendering_made_a_number_is_refused(capfd: pytest
     native = {"render_template_as_native_obj": True}
     result = run(native, source_image_tag="a", image_tag="b", registry_id="{{ '123456789012' }}")
     assert result.state("put") == "failed"
-    assert "registry_id 123456789012 is a int" in why(capfd)
+    assert "registry_id 123456789012 is a int" in log(capfd)
 
 
 def test_the_media_type_that_is_given_is_used(ecr: EcrEmulator, build: Build) -> None:
@@ -144,7 +138,7 @@ def test_a_blank_argument_drops_no_guard_either(
     build("new", "build-42")
     arguments: dict[str, Any] = {"source_image_tag": "build-42", "image_tag": "prod", argument: "{{ '  ' }}"}
     assert run(**arguments).state("put") == "failed"
-    assert f"{argument} was given, but rendered to" in why(capfd)
+    assert f"{argument} was given, but rendered to" in log(capfd)
     assert ecr.calls == []
 
 
@@ -152,7 +146,7 @@ def test_a_tag_in_a_list_that_a_template_did_not_find_is_refused(
     ecr: EcrEmulator, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(source_image_tag="build-42", image_tags=["prod", "{{ none }}"]).state("put") == "failed"
-    assert "image_tags was given, but rendered to" in why(capfd)
+    assert "image_tags was given, but rendered to" in log(capfd)
     assert ecr.calls == []
 
 
@@ -188,7 +182,7 @@ def test_a_template_that_finds_nothing_drops_no_guard(
     build("new", "build-42")
     arguments = {"source_image_tag": "build-42", "image_tag": "prod", argument: "{{ none }}"}
     assert run({"render_template_as_native_obj": native}, **arguments).state("put") == "failed"
-    assert f"{argument} was given, but rendered to" in why(capfd)
+    assert f"{argument} was given, but rendered to" in log(capfd)
     assert ecr.calls == []
 
 
@@ -203,7 +197,7 @@ def test_an_upstream_task_that_returns_nothing_drops_no_guard(
 
         put(source_image_tag="build-42", image_tag="prod", expected_current_digest=expect())
     assert run_dag(dag).state("put") == "failed"
-    assert "expected_current_digest was given" in why(capfd)
+    assert "expected_current_digest was given" in log(capfd)
     assert ecr.calls == []
 
 

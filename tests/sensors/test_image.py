@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 from airflow.sdk import __version__ as task_sdk_version
-from airflow_runs import Run, TaskDeferred, run_dag, run_task
+from airflow_runs import TaskDeferred, log, run_dag
 from local_ecr import ACCOUNT, REGION, REPOSITORY, connection, needs_archives
+from sensor_runs import Sensors, after_two_looks, both_modes
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
@@ -26,32 +26,8 @@ if TYPE_CHECKING:
 Build = Callable[..., SampleImage]
 
 pytestmark = pytest.mark.usefixtures("aws_default")
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
-
-
-def sensor(**arguments: Any) -> EcrImageSensor:
-    defaults: dict[str, Any] = {"task_id": "wait", "repository_name": REPOSITORY, "poke_interval": 0.1, "timeout": 20}
-    return EcrImageSensor(**(defaults | arguments))
-
-
-def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
-    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
-
-
-def log(capfd: pytest.CaptureFixture[str]) -> str:
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
-
-
-def after_two_looks(ecr: EcrEmulator, action: Callable[[], object]) -> None:
-    """Do something once the sensor has looked twice."""
-
-    def watch() -> None:
-        while ecr.calls.count("DescribeImages") < 2:
-            threading.Event().wait(0.02)
-        action()
-
-    threading.Thread(target=watch, daemon=True).start()
+sensors = Sensors(EcrImageSensor)
+sensor, run = sensors.make, sensors.run
 
 
 @both_modes

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow_runs import LOGS_FAILURES, Run, run_dag, run_task
+from airflow_runs import LOGS_FAILURES, log, run_dag, run_task
 from lifecycle_policies import more_than, older, policy, rule
 from local_ecr import REPOSITORY, needs_archives
+from sensor_runs import Sensors, both_modes
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
@@ -27,35 +28,14 @@ Build = Callable[..., SampleImage]
 START, LOOK = "StartLifecyclePolicyPreview", "GetLifecyclePolicyPreview"
 
 pytestmark = pytest.mark.usefixtures("aws_default")
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
+sensors = Sensors(EcrImageLifecycleSensor, image_tag="build-42", days_ahead=0, pushes_ahead=0)
+sensor, run = sensors.make, sensors.run
 
 
 def keep(count: int, tag_status: str = "any", action: str = "expire", *, days: bool = False) -> str:
     """Write a policy that keeps so many images, or keeps images for so many days."""
     limit = older(count) if days else more_than(count)
     return policy(rule(4, {"tagStatus": tag_status}, limit, action))
-
-
-def sensor(**arguments: Any) -> EcrImageLifecycleSensor:
-    defaults: dict[str, Any] = {
-        "task_id": "wait",
-        "repository_name": REPOSITORY,
-        "image_tag": "build-42",
-        "days_ahead": 0,
-        "pushes_ahead": 0,
-        "poke_interval": 0.1,
-        "timeout": 20,
-    }
-    return EcrImageLifecycleSensor(**(defaults | arguments))
-
-
-def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
-    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
-
-
-def log(capfd: pytest.CaptureFixture[str]) -> str:
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow_runs import Run, run_task
+from airflow_runs import log
 from local_ecr import ACCOUNT, REPOSITORY, needs
+from sensor_runs import Sensors, both_modes
 
 from ecr_provider.emulator import EcrEmulator, SigningStep
 from ecr_provider.emulator.samples import SampleImage, SampleManifest, push, sample_artifact
@@ -24,27 +25,8 @@ RELEASE, CENTRAL = (f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/{name
 LIST, STATUS = "ListImageReferrers", "DescribeImageSigningStatus"
 
 pytestmark = [pytest.mark.usefixtures("aws_default"), needs(LIST), needs("PutSigningConfiguration")]
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
-
-
-def sensor(**arguments: Any) -> EcrImageReferrersSensor:
-    defaults: dict[str, Any] = {
-        "task_id": "wait",
-        "repository_name": REPOSITORY,
-        "image_tag": "build-42",
-        "poke_interval": 0.1,
-        "timeout": 20,
-    }
-    return EcrImageReferrersSensor(**(defaults | arguments))
-
-
-def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
-    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
-
-
-def log(capfd: pytest.CaptureFixture[str]) -> str:
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
+sensors = Sensors(EcrImageReferrersSensor, image_tag="build-42")
+sensor, run = sensors.make, sensors.run
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from airflow_runs import LOGS_FAILURES, Run, run_dag, run_task
+from airflow_runs import LOGS_FAILURES, log, run_dag
 from emulator.replications import WEST, configure, to
 from emulator_calls import OTHER, OWN
 from local_ecr import ACCOUNT, REGION, REPOSITORY
+from sensor_runs import Sensors, both_modes
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
@@ -27,27 +28,8 @@ IRELAND = "eu-west-1"
 LOOK = "DescribeImageReplicationStatus"
 
 pytestmark = pytest.mark.usefixtures("aws_default")
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
-
-
-def sensor(**arguments: Any) -> EcrImageReplicationSensor:
-    defaults: dict[str, Any] = {
-        "task_id": "wait",
-        "repository_name": REPOSITORY,
-        "image_tag": "build-42",
-        "poke_interval": 0.1,
-        "timeout": 20,
-    }
-    return EcrImageReplicationSensor(**(defaults | arguments))
-
-
-def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
-    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
-
-
-def log(capfd: pytest.CaptureFixture[str]) -> str:
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
+sensors = Sensors(EcrImageReplicationSensor, image_tag="build-42")
+sensor, run = sensors.make, sensors.run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from airflow_runs import LOGS_FAILURES, Run, run_dag, run_task
+from airflow_runs import LOGS_FAILURES, log, run_dag
 from local_ecr import ACCOUNT, REGION, REPOSITORY
+from sensor_runs import Sensors, after_two_looks, both_modes
 
 from ecr_provider.emulator import EcrEmulator, Finding, ScanStep
 from ecr_provider.emulator.samples import SampleImage
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 Build = Callable[..., SampleImage]
 
 pytestmark = pytest.mark.usefixtures("aws_default")
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
+sensors = Sensors(EcrImageScanSensor, task_id="check", image_tag="build-42", poke_interval=0.05, settle_time=0)
+sensor, run = sensors.make, sensors.run
 sooner_or_later = pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
 both_ways = pytest.mark.parametrize("softly", [{"soft_fail": True}, {"never_fail": True}], ids=["soft", "never"])
 
 CLEAN, CRITICAL = ScanStep("COMPLETE"), ScanStep("COMPLETE", findings=[Finding("CVE-2026-1", "CRITICAL")])
 RUNNING = ScanStep("IN_PROGRESS")
+LOOK = "DescribeImageScanFindings"
 ONCE = {"retries": {"total_max_attempts": 1}}
 YESTERDAY, TOMORROW = (datetime.now(UTC).date() + timedelta(days=days) for days in (-1, 1))
 
@@ -48,36 +50,11 @@ def image(scanned: None, build: Build) -> SampleImage:  # noqa: ARG001 - a fixtu
     return build("new", "build-42", platforms=["linux/amd64"])
 
 
-def sensor(**arguments: Any) -> EcrImageScanSensor:
-    defaults: dict[str, Any] = {"task_id": "check", "repository_name": REPOSITORY, "image_tag": "build-42"}
-    return EcrImageScanSensor(**(defaults | {"poke_interval": 0.05, "timeout": 20, "settle_time": 0} | arguments))
-
-
-def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
-    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
-
-
-def log(capfd: pytest.CaptureFixture[str]) -> str:
-    out, err = capfd.readouterr()
-    return " ".join((out + err).split())
-
-
-def after_two_looks(ecr: EcrEmulator, action: Callable[[], object]) -> None:
-    """Do something once the sensor has looked twice."""
-
-    def watch() -> None:
-        while ecr.calls.count("DescribeImageScanFindings") < 2:
-            threading.Event().wait(0.01)
-        action()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def says(ecr: EcrEmulator, step: ScanStep, *, late: bool = False) -> None:
     """Have scans say this, at once or after two looks."""
     ecr.scans.script(RUNNING if late else step)
     if late:
-        after_two_looks(ecr, lambda: ecr.scans.script(step))
+        after_two_looks(ecr, lambda: ecr.scans.script(step), LOOK)
 
 
 # --- Yes and no --------------------------------------------------------------------------------------------------
@@ -143,7 +120,7 @@ def test_every_image_of_an_index_is_waited_for(
     index = build("new", "build-42")
     ecr.scans.script(CLEAN)
     ecr.scans.script(RUNNING, image_digest=index.children[1].digest)
-    after_two_looks(ecr, lambda: ecr.scans.script(CRITICAL, image_digest=index.children[1].digest))
+    after_two_looks(ecr, lambda: ecr.scans.script(CRITICAL, image_digest=index.children[1].digest), LOOK)
     result = run(deferrable=deferrable)
     assert (result.state("check"), result.xcom("check", "imageDigest")) == ("failed", index.digest)
     assert "CRITICAL CVE-2026-1 openssl 1.1.1 - linux/arm64" in log(capfd)
@@ -183,7 +160,7 @@ def test_a_tag_that_moves_meanwhile_does_not_change_what_is_checked(
         ecr.scans.script(CLEAN, image_digest=image.digest)
         build("other", "build-42", platforms=["linux/amd64"])
 
-    after_two_looks(ecr, move)
+    after_two_looks(ecr, move, LOOK)
     result = run(deferrable=deferrable)
     assert result.xcom("check", "imageDigest") == image.digest
     asked = {
@@ -229,7 +206,7 @@ def test_an_image_that_is_deleted_meanwhile_fails_at_once(
 ) -> None:
     gone: Any = [{"imageTag": "build-42"}]
     ecr.scans.script(RUNNING)
-    after_two_looks(ecr, lambda: client.batch_delete_image(repositoryName=REPOSITORY, imageIds=gone))
+    after_two_looks(ecr, lambda: client.batch_delete_image(repositoryName=REPOSITORY, imageIds=gone), LOOK)
     assert run(deferrable=deferrable, retries=3).state("check") == "failed"
     assert "ImageNotFoundException" in log(capfd)
 
@@ -290,7 +267,7 @@ def test_where_amazon_inspector_scans_no_scan_can_be_started_and_its_own_is_wait
     every = {"filter": "*", "filterType": "WILDCARD"}
     rules: Any = [{"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [every]}]
     client.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
-    after_two_looks(ecr, lambda: client.put_registry_scanning_configuration(scanType="ENHANCED", rules=rules))
+    after_two_looks(ecr, lambda: client.put_registry_scanning_configuration(scanType="ENHANCED", rules=rules), LOOK)
     assert run(start_scan=True).state("check") == "success"
     assert "ECR starts none now, ValidationException" in log(capfd)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk import __version__ as task_sdk_version
-from airflow_runs import Run, run_dag, run_task
+from airflow_runs import log, run_dag
 from local_ecr import ACCOUNT, REGION, REPOSITORY
+from sensor_runs import Sensors, both_modes, once_called, reschedules
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import SampleImage
@@ -21,38 +20,11 @@ from ecr_provider.sensors.newest_image import EcrNewestImageSensor
 Build = Callable[..., SampleImage]
 
 pytestmark = pytest.mark.usefixtures("aws_default")
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poking", "deferrable"])
-reschedules = pytest.mark.skipif(
-    task_sdk_version.startswith("1.0."), reason="dag.test() of Airflow 3.0 cannot reschedule a sensor"
-)
+sensors = Sensors(EcrNewestImageSensor)
+sensor, run = sensors.make, sensors.run
 all_modes = pytest.mark.parametrize(
     "mode", [{}, {"deferrable": True}, pytest.param({"mode": "reschedule"}, marks=reschedules)], ids=str
 )
-
-
-def sensor(**arguments: Any) -> EcrNewestImageSensor:
-    defaults: dict[str, Any] = {"task_id": "wait", "repository_name": REPOSITORY, "poke_interval": 0.1, "timeout": 20}
-    return EcrNewestImageSensor(**(defaults | arguments))
-
-
-def run(dag_arguments: dict[str, Any] | None = None, **arguments: Any) -> Run:
-    return run_task(lambda: sensor(**arguments), **(dag_arguments or {}))
-
-
-def log(capfd: pytest.CaptureFixture[str]) -> str:
-    out, err = capfd.readouterr()
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", out + err).split())  # Airflow 3.0 shows errors in colours
-
-
-def once_called(ecr: EcrEmulator, calls: int, action: Callable[[], object]) -> None:
-    """Do something after some calls; a look that finds nothing to compare takes one, and others take three."""
-
-    def watch() -> None:
-        while len(ecr.calls) < calls:
-            threading.Event().wait(0.02)
-        action()
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @both_modes

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from airflow.triggers.base import BaseEventTrigger
 from http_server import Reply
 from local_ecr import ACCOUNT, REPOSITORY
 from queue_events import DIGEST, NO_EVENTS, SCAN, parse, push_event
@@ -20,7 +19,6 @@ from triggerer import Store, Triggerer, in_a_loop, needs_stored_events, soon, st
 
 from ecr_provider.emulator import EcrEmulator
 from ecr_provider.emulator.samples import push, sample_image
-from ecr_provider.exceptions import InvalidInputError
 from ecr_provider.triggers import event_queue as module
 from ecr_provider.triggers.event_queue import EcrEventQueueTrigger
 
@@ -360,36 +358,6 @@ async def test_a_connection_that_is_mended_is_tried_again(
             monkeypatch.setenv("AIRFLOW_CONN_SHOP", sqs.connection())
             await soon(lambda: watcher.error or watcher.payloads)
     assert watcher.told("imageDigest") == [DIGEST]
-
-
-# --- Arguments -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        ({"image_tag": "prod", "tag_pattern": "prod"}, "not both"),
-        ({"image_tag": ""}, "not an image tag"),
-        ({"tag_pattern": "("}, "tag_pattern"),
-        ({"repository_name": "Shop"}, "not a repository name"),
-        ({"queue_url": ""}, "queue_url"),
-        ({"queue_url": "my-queue"}, "queue_url"),
-        ({"queue_url": None}, "queue_url"),
-        ({"queue_url": "arn:aws:sqs:us-east-1:123456789012:events"}, "queue_url"),
-    ],
-)
-def test_a_wrong_argument_is_refused_where_it_is_written(arguments: dict[str, Any], reason: str) -> None:
-    with pytest.raises(InvalidInputError, match=reason):
-        EcrEventQueueTrigger(**({"queue_url": URL} | arguments))
-
-
-@pytest.mark.parametrize("arguments", [{}, {"image_tag": "prod"}, {"tag_pattern": r"v\d+", "verify": False}])
-def test_equal_arguments_are_one_trigger(arguments: dict[str, Any]) -> None:
-    path, kept = follow(URL, **arguments).serialize()
-    assert path == f"{EcrEventQueueTrigger.__module__}.{EcrEventQueueTrigger.__qualname__}"
-    again = EcrEventQueueTrigger(**json.loads(json.dumps(kept)))
-    assert BaseEventTrigger.hash(*again.serialize()) == BaseEventTrigger.hash(path, kept)
-    assert follow(URL).shared_stream_key() == again.shared_stream_key() or "verify" in arguments
 
 
 @in_a_loop
