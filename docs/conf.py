@@ -45,7 +45,7 @@ toc_object_entries_show_parents = "hide"
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Airflow's, OpenLineage's, pytest's and the standard library's: documented elsewhere, and there is no network to look them up.
+    # Airflow's, OpenLineage's, pytest's, the standard library's: documented elsewhere, and there is no network to look.
     (r"py:.*", r"(airflow|openlineage)\..*"),
     (r"py:.*", r"(collections\.abc|datetime|enum|hashlib|os|pathlib|pytest|re|typing|urllib|urllib3)\..*"),
     # Imported for type checking only, or named in a docstring: Sphinx sees a bare name.
