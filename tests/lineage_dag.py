@@ -34,7 +34,7 @@ with DAG("lineage", schedule=None) as dag:
     EcrPutImageOperator(
         task_id="put", repository_name=REPOSITORY, source_image_digest=digest, image_tags=["prod", "v1", "build-42"]
     )
-    EcrCopyImageOperator(
+    copied = EcrCopyImageOperator(
         task_id="copied",
         source_repository_name=REPOSITORY,
         source_image_tag="build-42",
@@ -43,6 +43,15 @@ with DAG("lineage", schedule=None) as dag:
         image_tag="prod",
         aws_conn_id="aws_prod",
         create_repository=True,
+    )
+    copied >> EcrCopyImageOperator(
+        task_id="outdated",
+        source_repository_name=REPOSITORY,
+        source_image_digest=digest,
+        repository_name=REPOSITORY,
+        image_tag="prod",
+        aws_conn_id="aws_prod",
+        expected_current_digest=str(Digest.of(b"another")),
     )
     EcrImageScanSensor(
         task_id="vulnerable",

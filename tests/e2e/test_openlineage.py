@@ -143,6 +143,13 @@ def test_a_failed_put_tells_what_was_tried_and_claims_no_digest(events: list[Eve
     assert told(event, "outputs") == {f"{HOST}/shop/web:guarded": None}
 
 
+def test_a_failed_copy_tells_where_it_would_have_gone(events: list[Event]) -> None:
+    event = last(events, "outdated")
+    assert event["eventType"] == "FAIL"
+    assert told(event, "inputs") == {of(NEW): NEW.digest}
+    assert told(event, "outputs") == {f"{PROD_HOST}/shop/web:prod": None}
+
+
 def test_of_several_tags_those_that_were_put_have_the_digest(events: list[Event]) -> None:
     event = last(events, "partial")
     assert event["eventType"] == "FAIL"
@@ -185,6 +192,6 @@ def test_every_task_tells_its_start_and_its_end(events: list[Event]) -> None:
     for event in events:
         by_task.setdefault(event["job"]["name"], []).append(event["eventType"])
     by_task.pop("lineage", None)  # the DAG itself
-    assert len(by_task) == 8
+    assert len(by_task) == 9
     for *starts, end in by_task.values():
         assert (set(starts), end in ("COMPLETE", "FAIL")) == ({"START"}, True)  # a deferred task starts twice
