@@ -113,7 +113,8 @@ class EcsRollout(Rollout[EcsService]):
             return frozenset()
         image = pinned(self.image)
         own = frozenset([str(image.digest)])
-        told = {each.digest for task in tasks for each in self._containers_in(task) if each.digest}
+        own_tasks = [task for task in tasks if task.task_definition_arn == self.task_definition]
+        told = {each.digest for task in own_tasks for each in self._containers_in(task) if each.digest}
         if told <= own:
             return own
         try:

@@ -173,6 +173,15 @@ def out_of_patience(look: Look, attempt: int, attempts: int, elapsed: float) -> 
     )
 
 
-def lost_sight(rollout: Rollout[Any], error: str) -> str:
-    """Return what a task fails with that cannot look any more."""
-    return f"{rollout} cannot be followed any further. It goes on by itself, and nothing was undone. {error}"
+def lost_sight(rollout: Rollout[Any], error: str) -> Ending:
+    """Return how it ended if it cannot be looked at any more: nobody knows.
+
+    :param error: why it cannot.
+    """
+    says = f"{rollout} cannot be followed any further, and goes on by itself: {error}"
+    if rollout.failure is None:
+        return Ending({**rollout.facts(), "outcome": "unknown"}, f"{says} Nothing was undone.")
+    rollback = {**rollout.as_rollback(), "outcome": "unknown", "reason": error}
+    return Ending(
+        {**rollout.failure.report, "rollback": rollback}, f"{rollout.failure.says} It is being taken back: {says}"
+    )

@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from ecr_provider.exceptions import DeploymentFailedError, EcrProviderError, InvalidInputError
 from ecr_provider.gates.gate import Look, Verdict
 from ecr_provider.hooks.mixin import AwsTaskMixin, failing_at_once
-from ecr_provider.version_compat import AirflowFailException, conf, triggering_user, xcom_value
+from ecr_provider.version_compat import conf, triggering_user, xcom_value
 
 if TYPE_CHECKING:
     from ecr_provider.deploying.rollout import Ending, Rollout
@@ -113,20 +113,30 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
         from ecr_provider.deploying.rollout import lost_sight  # noqa: PLC0415 - as above
 
         rollout = rollout_of(event["kind"], event["rollout"])
-        if "error" in event:
-            error = EcrProviderError if event["retryable"] else AirflowFailException
-            raise error(lost_sight(rollout, event["error"]))
+        # A retry joins a deployment that is under way; of one that is being taken back, it would begin another.
+        if event.get("retryable") and rollout.failure is None:
+            raise EcrProviderError(f"{rollout} could not be looked at: {event['error']}")
         with failing_at_once():
+            if "error" in event:
+                return self._end(context, lost_sight(rollout, event["error"]))
             return self._settled(context, rollout, Look.from_json(event["look"]))
 
     def _follow(self, context: Context, rollout: Rollout[Any]) -> dict[str, Any]:
         """Look until it has come to an end; the first time here, since often there is nothing left to wait for."""
-        from ecr_provider.deploying.rollout import line_of, out_of_patience  # noqa: PLC0415 - as above
+        from ecr_provider.deploying.rollout import (  # noqa: PLC0415 - as above
+            line_of,
+            look_at_rollout,
+            lost_sight,
+            out_of_patience,
+        )
 
         started_at, attempt = time.time(), 0
         while True:
             attempt += 1
-            look = self._look(rollout)
+            try:
+                look = look_at_rollout(rollout, self.door())
+            except EcrProviderError as error:
+                return self._end(context, lost_sight(rollout, str(error)))
             elapsed = time.time() - started_at
             self.log.info("%s", line_of(rollout, look, attempt, elapsed))
             look = out_of_patience(look, attempt, self.waiter_max_attempts, elapsed)
@@ -135,14 +145,6 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
             if self.deferrable:
                 self._defer_wait(rollout, started_at)
             time.sleep(self.waiter_delay)
-
-    def _look(self, rollout: Rollout[Any]) -> Look:
-        from ecr_provider.deploying.rollout import look_at_rollout, lost_sight  # noqa: PLC0415 - as above
-
-        try:
-            return look_at_rollout(rollout, self.door())
-        except EcrProviderError as error:
-            raise DeploymentFailedError(lost_sight(rollout, str(error))) from error
 
     def _settled(self, context: Context, rollout: Rollout[Any], look: Look) -> dict[str, Any]:
         """Do what follows from a look that saw the end."""

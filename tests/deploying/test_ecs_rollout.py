@@ -398,6 +398,18 @@ def test_the_index_is_not_read_for_nothing(door: Ecs, ecr: EcrEmulator, index: S
     assert ecr.calls == []
 
 
+def test_what_older_tasks_run_needs_no_proof(door: Ecs, ecr: EcrEmulator, index: SampleImage) -> None:
+    uri = f"{HOST}/shop/web@{index.digest}"
+    service = service_of(door, reader(ecr))
+    rollout = begin(service, request(image=pinned(uri)))
+    rollout.look(service)
+    other = {"name": "web", "image": OLD, "imageDigest": OLD.partition("@")[2]}
+    task = {"taskArn": "t/1", "taskDefinitionArn": rollout.previous, "lastStatus": "RUNNING", "containers": [other]}
+    door.strangers = [task]
+    assert rollout.look(service).verdict is Verdict.WAITING
+    assert ecr.calls == []
+
+
 def test_what_cannot_be_told_is_no_success(door: Ecs, ecr: EcrEmulator, index: SampleImage) -> None:
     uri = f"{HOST}/shop/web@{index.digest}"
     service = service_of(door, reader(ecr))

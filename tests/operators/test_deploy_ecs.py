@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow_runs import run_task
-from deploys import Outcome, carry_out
+from deploys import Outcome, TaskInstance, carry_out
 from ecs_door import Ecs, ecs  # noqa: F401 - a fixture
 from local_ecr import ACCOUNT, REGION
 
@@ -174,21 +174,37 @@ def test_what_cannot_be_followed_any_further_says_that_it_goes_on(door: Ecs, *, 
     door.after_update = [[door.start_one, door.finish]]
     door.refuse("ListTasks", "AccessDeniedException")
     outcome = deploy(deferrable=deferrable, rollback_on_failure=True)
-    assert "cannot be followed any further. It goes on by itself, and nothing was undone. ListTasks" in outcome.failure
+    assert "web:2 cannot be followed any further, and goes on by itself: ListTasks of shop/web" in outcome.failure
+    assert outcome.failure.endswith("Nothing was undone.")
+    assert outcome.xcoms["outcome"] == "unknown"
     assert door.updates() == ["web:2"]
 
 
+@either_way
+def test_a_way_back_that_cannot_be_followed_is_told_with_what_failed(door: Ecs, *, deferrable: bool) -> None:
+    door.after_update = [[door.fail], [lambda: None, door.finish]]
+    door.refuse("ListTasks", "AccessDeniedException")
+    outcome = deploy(deferrable=deferrable, rollback_on_failure=True)
+    assert "web:2 FAILED: ECS deployment circuit breaker" in outcome.failure
+    assert "It is being taken back: shop/web: deployment ecs-svc/3 of web:1 cannot be followed" in outcome.failure
+    assert (outcome.xcoms["outcome"], outcome.xcoms["rollback"]["outcome"]) == ("failed", "unknown")
+
+
 @pytest.mark.usefixtures("door")
-def test_a_trigger_that_could_not_look_may_be_retried() -> None:
+def test_a_trigger_that_could_not_look_may_be_retried_but_for_a_way_back() -> None:
     from ecr_provider.deploying.ecs_plan import EcsRequest
     from ecr_provider.deploying.ecs_rollout import begin
+    from ecr_provider.deploying.rollout import Failure
     from ecr_provider.hooks.ecs import EcsServiceHook
 
-    rollout = begin(EcsServiceHook().service("shop", "web"), EcsRequest("web")).to_json()
-    for retryable, error in ((True, EcrProviderError), (False, AirflowFailException)):
-        event = {"kind": "ecs", "rollout": rollout, "error": "no credentials", "retryable": retryable}
-        with pytest.raises(error, match="cannot be followed any further"):
-            operator().execute_complete({}, event)
+    rollout = begin(EcsServiceHook().service("shop", "web"), EcsRequest("web"))
+    event = {"kind": "ecs", "rollout": rollout.to_json(), "error": "no credentials", "retryable": True}
+    with pytest.raises(EcrProviderError, match="web:2 could not be looked at: no credentials"):
+        operator().execute_complete({}, event)
+    event["rollout"] = rollout.after_failure(Failure(says="It failed.", report={})).to_json()
+    context: Any = {"ti": TaskInstance(xcoms={})}
+    with pytest.raises(AirflowFailException, match=r"It failed\. It is being taken back: "):
+        operator().execute_complete(context, event)
 
 
 # --- The index, by the connection ----------------------------------------------------------------------------
