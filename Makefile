@@ -6,7 +6,7 @@
 #   make test-floor  the tests on the lowest supported Airflow and amazon provider
 #   make docs        the documentation, to docs/_build/html
 #   make bench       the benchmarks
-#   make ui          a full Airflow with a local ECR and the example DAGs, on loopback
+#   make ui          a release before your eyes: a full Airflow with a local ECR and ECS, on loopback
 
 PYTHON ?= python3
 VENV := .venv

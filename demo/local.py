@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from ecr_provider.emulator.samples import push, sample_artifact, sample_image
 if TYPE_CHECKING:
     from mypy_boto3_ecr.type_defs import ReplicationConfigurationTypeDef, SigningConfigurationTypeDef
 
-EXAMPLES = Path(__file__).parent.parent / "example_dags"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "example_dags"
 REPOSITORIES = ("shop/web", "shop/api", "shop/worker")
 BUILD = "build-42"
 PRODUCTION = "210987654321"
@@ -65,12 +67,19 @@ def push_builds(ecr: EcrEmulator) -> str:
     return newest["shop/web"]
 
 
-def airflow_settings(home: Path, ecr: EcrEmulator) -> dict[str, str]:
-    """Return the environment of an Airflow in ``home`` whose connections are to two accounts of the local ECR."""
+def airflow_settings(
+    home: Path, ecr: EcrEmulator, targets: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, str]:
+    """Return the environment of an Airflow in ``home`` whose connections are to two accounts of the local ECR.
+
+    :param targets: the end points of what it deploys on, by service.
+    """
+    access = {"conn_type": "aws", "login": "123456789012", "password": "emulator"}
+    extra = {"region_name": "us-east-1", "endpoint_url": ecr.endpoint_url, "service_config": targets or {}}
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_CONN_AWS_DEFAULT": ecr.airflow_connection_uri(),
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(access | {"extra": extra}),
         "AIRFLOW_CONN_AWS_PROD": ecr.airflow_connection_uri("eu-west-1", PRODUCTION),
     }

@@ -1,4 +1,7 @@
-"""A full Airflow with a local ECR and the example DAGs, until it is told to stop: ``python -m demo.ui [--port N]``."""
+"""A release before your eyes: a full Airflow with a local ECR and ECS, until it is told to stop.
+
+``python -m demo.ui [--port N]``
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from pathlib import Path
 
 from demo.airflow import AirflowError, LocalAirflow
 from demo.local import airflow_settings, push_builds
+from demo.targets import deploy_targets
 from ecr_provider.emulator import EcrEmulator
+
+DEPLOYED, APPROVED = "example_deploy_ecs", "example_approved_release"
 
 
 def main() -> int:
@@ -26,19 +32,37 @@ def main() -> int:
     if not is_free(port):
         print(f"Port {port} is taken. Choose another: python -m demo.ui --port N", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="ecr-ui-") as home, EcrEmulator() as ecr:
+    try:
+        serve(port, stop)
+    except AirflowError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def serve(port: int, stop: threading.Event) -> None:
+    """Start everything, release something, and serve until told to stop."""
+    with tempfile.TemporaryDirectory(prefix="ecr-ui-") as home, EcrEmulator() as ecr, deploy_targets() as targets:
         print(f"A local ECR answers at {ecr.endpoint_url}; starting Airflow (about half a minute) …", flush=True)
         push_builds(ecr)
-        try:
-            with LocalAirflow(Path(home), airflow_settings(Path(home), ecr), port) as airflow:
-                airflow.set_pool("ecr_put_image", 10)
-                print(f"Airflow is at {airflow.url}/dags/example_release_promotion; press Ctrl-C to stop", flush=True)
-                stop.wait()
-                print("Stopping …", flush=True)
-        except AirflowError as error:
-            print(error, file=sys.stderr)
-            return 1
-    return 0
+        ecr.advance(40)  # seconds: findings have to settle for a minute, and somebody waits
+        settings = airflow_settings(Path(home), ecr, targets)
+        with LocalAirflow(Path(home), settings, port) as airflow:
+            airflow.set_pool("ecr_put_image", 10)
+            release(airflow, stop)
+            print(f"Watch it at {airflow.url}/plugin/releases; press Ctrl-C to stop", flush=True)
+            stop.wait()
+            print("Stopping …", flush=True)
+
+
+def release(airflow: LocalAirflow, stop: threading.Event) -> None:
+    """Begin a release that goes through to ECS, and one that waits for somebody's approval."""
+    while not airflow.dag_ids() >= {DEPLOYED, APPROVED} and not stop.wait(0.5):
+        pass
+    if not stop.is_set():
+        airflow.trigger(DEPLOYED)
+        airflow.trigger(APPROVED, repository_name="shop/api")
+        print("A release of shop/web is on its way to ECS; one of shop/api waits for your approval", flush=True)
 
 
 def is_free(port: int) -> bool:
