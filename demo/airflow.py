@@ -88,7 +88,7 @@ class LocalAirflow:
         for process in self._processes.values():
             _signal(process.pid, signal.SIGTERM)
         for name in list(self._processes):
-            self.stop(name)
+            self.stop(name, patience=2)  # a triggerer takes twelve seconds to end, of which nobody has anything here
 
     def start(self, name: str) -> None:
         """Start a component in a session of its own."""
@@ -101,12 +101,15 @@ class LocalAirflow:
                 start_new_session=True,
             )
 
-    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
-        """Stop a component and all that it started, tasks included, whatever process groups these are in."""
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM, patience: float = 10) -> None:
+        """Stop a component and all that it started, tasks included, whatever process groups these are in.
+
+        :param patience: how long it may take to end by itself, in seconds.
+        """
         process = self._processes.pop(name)
         for each in (how, signal.SIGKILL):
             _signal(process.pid, each)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + patience
             while (process.poll() is None or any(_members(process.pid))) and time.monotonic() < deadline:
                 time.sleep(0.05)
 
