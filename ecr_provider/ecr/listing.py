@@ -34,3 +34,22 @@ def list_images(
         if not (token := answer.get("nextToken")):
             return
         page["nextToken"] = token
+
+
+def list_all_tagged(repository: EcrRepository) -> list[ImageDetail] | None:
+    """List the images that have a tag, archived ones too, by one DescribeImages.
+
+    :return: ``None``: there are more than one answer holds.
+
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+
+    :raises RepositoryNotFoundError: there is no such repository.
+    :raises EcrCallError: another failure of the call.
+    """
+    with translated("DescribeImages", str(repository)):
+        answer = repository.client.describe_images(
+            filter={"tagStatus": "TAGGED", **repository.of_any_status()},
+            maxResults=MAX_IMAGES_A_PAGE,
+            **repository.address,
+        )
+        return None if answer.get("nextToken") else [ImageDetail.from_api(each) for each in answer["imageDetails"]]

@@ -269,7 +269,7 @@ class EcrRepository:
         with translated("DescribeImages", f"{self}{', '.join(map(str, identifiers))}"):
             answer = self.client.describe_images(
                 imageIds=[identifier.to_api() for identifier in identifiers],
-                filter=self._of_any_status(),
+                filter=self.of_any_status(),
                 **self.address,
             )
             return [ImageDetail.from_api(detail) for detail in answer["imageDetails"]]
@@ -290,8 +290,8 @@ class EcrRepository:
         except RepositoryNotFoundError:
             return None
 
-    def _of_any_status(self) -> DescribeImagesFilterTypeDef:
-        # A botocore from before archived images does not know the filter.
+    def of_any_status(self) -> DescribeImagesFilterTypeDef:
+        """Return the filter that lets archived images through, too; a botocore from before them does not know it."""
         known = cast("StructureShape", self.client.meta.service_model.shape_for("DescribeImagesFilter")).members
         return {"imageStatus": "ANY"} if "imageStatus" in known else {}
 

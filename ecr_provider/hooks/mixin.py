@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ecr_provider.exceptions import ConnectionNotFoundError, EcrProviderError, InvalidInputError
-from ecr_provider.version_compat import AirflowFailException, AirflowNotFoundException
+from ecr_provider.version_compat import AirflowFailException, AirflowNotFoundException, connection_by
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -158,7 +158,7 @@ class StrictHookMixin:
         :raises ConnectionNotFoundError: it does not exist.
         """
         try:
-            return super().get_connection(conn_id)  # type: ignore[misc,no-any-return]  # of the hook
+            return connection_by(super().get_connection, conn_id)  # type: ignore[misc]  # of the hook
         except AirflowNotFoundException as error:
             if conn_id == cls.default_conn_name:
                 raise

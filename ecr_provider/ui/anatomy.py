@@ -96,7 +96,7 @@ class Anatomist:
         if manifest.config.media_type in (OCI_IMAGE_CONFIG, DOCKER_IMAGE_CONFIG):
             try:
                 facts |= _facts_in(self._config(manifest.config))
-            except (EcrProviderError, ValueError) as error:
+            except (EcrProviderError, ValueError, RecursionError) as error:
                 facts["problem"] = f"The config cannot be read: {error}"
         return self._node(manifest, descriptor, **facts)
 
@@ -118,7 +118,9 @@ class Anatomist:
         if blob.size > _LARGEST_CONFIG:
             raise ValueError(f"it has {blob.size} bytes, and more than {_LARGEST_CONFIG} are not read.")
         with closing(self._download(blob)) as download:
-            content = b"".join(iter(lambda: download.read(blob.size + 1), b""))
+            content = b""
+            while len(content) <= blob.size and (chunk := download.read(blob.size + 1)):
+                content += chunk
         if not blob.digest.matches(content):
             raise DigestMismatchError(
                 "its content does not have its digest.", expected=str(blob.digest), actual=str(Digest.of(content))
@@ -151,11 +153,15 @@ def _unread(descriptor: Descriptor, problem: str) -> Node:
 
 def _facts_in(config: Mapping[str, Any]) -> dict[str, Any]:
     """Read what is shown of an image's config: OCI image-spec config.md."""
-    platform = "/".join(str(part) for name in ("os", "architecture", "variant") if (part := config.get(name)))
+    platform = "/".join(part for name in ("os", "architecture", "variant") if (part := _text(config.get(name))))
     run = config.get("config")
     labels = run.get("Labels") if isinstance(run, dict) else None
     return {
         "platform": platform or None,
-        "created": config.get("created"),
+        "created": _text(config.get("created")),
         "labels": {str(name): str(value) for name, value in labels.items()} if isinstance(labels, dict) else {},
     }
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -53,6 +53,21 @@ def state_json(state: TagState) -> dict[str, Any]:
     }
 
 
+def image_json(image: ImageReference, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which image a task reports as JSON, in the report's own names.
+
+    :param image: pinned by its digest.
+    :param report: anybody's: of what else it holds, only text is taken.
+    """
+    told = {name: report.get(name) for name in ("imageTag", "outcome", "previousImageDigest")}
+    return {
+        "imageUri": str(image),
+        "imageDigest": str(image.digest),
+        "repositoryName": image.repository,
+        **{name: value if isinstance(value, str) else None for name, value in told.items()},
+    }
+
+
 def name_json(name: ImageReference) -> dict[str, Any]:
     """Return what an image is called as JSON."""
     return {"registry": name.registry, "repository_name": name.repository, "image_tag": name.tag}

@@ -12,18 +12,20 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from airflow.models.asset import AssetEvent, AssetModel
-from airflow.models.dagbag import DBDagBag
+from airflow.api_fastapi.common.dagbag import create_dag_bag
+from airflow.models.asset import AssetEvent, AssetModel, TaskOutletAssetReference
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql import Select
 
 from ecr_provider.assets.ecr import SCHEME
 from ecr_provider.assets.events import image_in
+from ecr_provider.exceptions import ConnectionNotFoundError
 from ecr_provider.links.ecr import EcrImageLink
 from ecr_provider.ui.releases import Origin, Release, TaskKey, history_of, releases_in
 from ecr_provider.ui.runs import Instance, Run, gate_says, steps_of
@@ -40,7 +42,7 @@ _MOST_RUNS: Final = 50
 _AWS_ARGUMENTS: Final = ("aws_conn_id", "region_name", "registry_id", "verify")
 
 #: It keeps the DAGs that it has read.
-_DAGS: Final = DBDagBag(load_op_links=False)
+_DAGS: Final = create_dag_bag()
 
 
 class History(NamedTuple):
@@ -65,11 +67,12 @@ def read_history(session: Session, dag_ids: AbstractSet[str], *, pages: int = 1,
     """
     rows = session.execute(_reports(dag_ids).limit(pages * PAGE)).all()
     is_complete = len(rows) < pages * PAGE
-    found = [*_from_tasks(rows)]
+    told: Sequence[Any] = ()
     if events:
         query = _asset_events(dag_ids) if is_complete else _asset_events(dag_ids, since=rows[-1].timestamp)
-        found += _from_events(session.execute(query).all())
-    return History(history_of(found), is_complete)
+        told = session.execute(query.limit(pages * PAGE)).all()
+        is_complete = is_complete and len(told) < pages * PAGE
+    return History(history_of(_from_tasks(rows), _from_events(told)), is_complete)
 
 
 def _reports(dag_ids: AbstractSet[str]) -> Select[Any]:
@@ -85,11 +88,16 @@ def _reports(dag_ids: AbstractSet[str]) -> Select[Any]:
             DagRun.run_type,
             DagRun.triggering_user_name,
         )
-        .join(mark, and_(*(getattr(mark, name) == getattr(XComModel, name) for name in _INSTANCE)))
+        .join(*_marked(mark))
         .join(DagRun, DagRun.id == XComModel.dag_run_id)
         .where(mark.key == _MARK, XComModel.key == _RETURN_VALUE, XComModel.dag_id.in_(dag_ids))
         .order_by(XComModel.timestamp.desc())
     )
+
+
+def _marked(mark: Any) -> tuple[Any, Any]:
+    """Return what to join to find the reports of this package's tasks, and on what."""
+    return mark, and_(*(getattr(mark, name) == getattr(XComModel, name) for name in _INSTANCE))
 
 
 _INSTANCE: Final = ("dag_run_id", "task_id", "map_index")
@@ -113,16 +121,19 @@ def _asset_events(dag_ids: AbstractSet[str], since: datetime | None = None) -> S
             DagRun.run_type,
             DagRun.triggering_user_name,
         )
-        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
         .outerjoin(DagRun, and_(DagRun.dag_id == AssetEvent.source_dag_id, DagRun.run_id == AssetEvent.source_run_id))
         .where(
-            AssetModel.uri.startswith(f"{SCHEME}://", autoescape=True),
+            AssetEvent.asset_id.in_(_ecr_assets()),
             or_(AssetEvent.source_dag_id.is_(None), AssetEvent.source_dag_id.in_(dag_ids)),
         )
         .order_by(AssetEvent.timestamp.desc())
-        .limit(PAGE)
     )
     return query if since is None else query.where(AssetEvent.timestamp >= since)
+
+
+def _ecr_assets() -> Select[Any]:
+    # Looked up first: events are found by the index on their assets.
+    return select(AssetModel.id).where(AssetModel.uri.startswith(f"{SCHEME}://", autoescape=True))
 
 
 def _from_events(rows: Iterable[Any]) -> Iterator[Release]:
@@ -148,24 +159,26 @@ def read_report(session: Session, task: TaskKey) -> object:
 
 
 def read_aws_arguments(session: Session, task: TaskKey) -> dict[str, Any]:
-    """Return the AWS arguments that a task had, or its last run, where Airflow does not keep those of all runs."""
-    own = RenderedTaskInstanceFields.run_id == task.run_id
+    """Return the AWS arguments that a task had, or its last run, where Airflow does not keep those of all runs.
+
+    :raises ConnectionNotFoundError: Airflow keeps those of no run: to ask with others would be to ask another account.
+    """
+    rendered = RenderedTaskInstanceFields
     fields = session.scalar(
-        select(RenderedTaskInstanceFields.rendered_fields)
-        .join(
-            DagRun,
-            and_(
-                DagRun.dag_id == RenderedTaskInstanceFields.dag_id, DagRun.run_id == RenderedTaskInstanceFields.run_id
-            ),
+        select(rendered.rendered_fields)
+        .join(DagRun, and_(DagRun.dag_id == rendered.dag_id, DagRun.run_id == rendered.run_id))
+        .where(rendered.dag_id == task.dag_id, rendered.task_id == task.task_id)
+        .order_by(
+            (rendered.run_id == task.run_id).desc(), (rendered.map_index == task.map_index).desc(), DagRun.id.desc()
         )
-        .where(
-            RenderedTaskInstanceFields.dag_id == task.dag_id,
-            RenderedTaskInstanceFields.task_id == task.task_id,
-        )
-        .order_by(own.desc(), DagRun.id.desc())
         .limit(1)
     )
-    return {name: (fields or {}).get(name) for name in _AWS_ARGUMENTS}
+    if not isinstance(fields, Mapping) or "aws_conn_id" not in fields:
+        raise ConnectionNotFoundError(
+            f"Airflow does not keep which connection {task.task_id} of {task.dag_id} had, so that ECR cannot be asked: "
+            "set [core] max_num_rendered_ti_fields_per_task to 1 or more."
+        )
+    return {name: fields.get(name) for name in _AWS_ARGUMENTS}
 
 
 # --- Runs ----------------------------------------------------------------------------------------------------
@@ -208,12 +221,22 @@ def _with_followers(session: Session, runs: Sequence[DagRun], dag_ids: AbstractS
     return [_run(session, run, [_run(session, each) for each in _followers(session, run, dag_ids)]) for run in runs]
 
 
-def _followers(session: Session, run: DagRun, dag_ids: AbstractSet[str]) -> list[DagRun]:
-    events = session.scalars(
-        select(AssetEvent).where(AssetEvent.source_dag_id == run.dag_id, AssetEvent.source_run_id == run.run_id)
+def _followers(session: Session, run: DagRun, dag_ids: AbstractSet[str]) -> Sequence[DagRun]:
+    outlets = select(TaskOutletAssetReference.asset_id).where(TaskOutletAssetReference.dag_id == run.dag_id)
+    started = (
+        select(DagRun.id)
+        .join(DagRun.consumed_asset_events)
+        .where(
+            # There is no index on where events come from: without these two, all there ever were would be read.
+            or_(AssetEvent.asset_id.in_(_ecr_assets()), AssetEvent.asset_id.in_(outlets)),
+            AssetEvent.timestamp >= run.run_after,
+            AssetEvent.source_dag_id == run.dag_id,
+            AssetEvent.source_run_id == run.run_id,
+        )
     )
-    started = {each.id: each for event in events for each in event.created_dagruns if each.dag_id in dag_ids}
-    return [started[number] for number in sorted(started)]
+    return session.scalars(
+        select(DagRun).where(DagRun.id.in_(started), DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id).limit(_MOST_RUNS)
+    ).all()
 
 
 def _run(session: Session, run: DagRun, followers: Sequence[Run] = ()) -> Run:
@@ -255,9 +278,9 @@ def _instances(session: Session, run: DagRun) -> Iterator[Instance]:
 
 def _reports_of(session: Session, run: DagRun) -> dict[tuple[str, int], Any]:
     rows = session.execute(
-        select(XComModel.task_id, XComModel.map_index, XComModel.value).where(
-            XComModel.dag_run_id == run.id, XComModel.key == _RETURN_VALUE
-        )
+        select(XComModel.task_id, XComModel.map_index, XComModel.value)
+        .join(*_marked(mark := aliased(XComModel)))
+        .where(mark.key == _MARK, XComModel.dag_run_id == run.id, XComModel.key == _RETURN_VALUE)
     )
     return {(row.task_id, row.map_index): row.value for row in rows}
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier
 from ecr_provider.ecr.repository import EcrRepository, Image, ImageDetail
 from ecr_provider.ecr.tags import describe_tags
-from ecr_provider.exceptions import InvalidReferenceError
+from ecr_provider.exceptions import EcrProviderError, InvalidManifestError, InvalidReferenceError
 from ecr_provider.hooks.ecr import EcrImageHook
-from ecr_provider.oci import Digest, ImageIndex, ImageReference, Platform
+from ecr_provider.oci import Digest, ImageIndex, ImageReference, Manifest, Platform
 from ecr_provider.patience import Patience
 from ecr_provider.ui.anatomy import Anatomist, Node
 
@@ -58,8 +58,15 @@ def read_platforms(repository: EcrRepository, digests: Sequence[Digest]) -> dict
     :raises EcrProviderError: ECR did not say.
     """
     found = repository.read(map(ImageIdentifier, digests))
-    manifests = (image.manifest() for image in found.values() if isinstance(image, Image))
+    manifests = map(_manifest_of, found.values())
     return {each.digest: list(each.platforms) for each in manifests if isinstance(each, ImageIndex)}
+
+
+def _manifest_of(image: Image | EcrProviderError) -> Manifest | None:
+    """Return an image's manifest; ``None``: it has gone, or others put something there that is no image for here."""
+    with suppress(InvalidManifestError):
+        return image.manifest() if isinstance(image, Image) else None
+    return None
 
 
 def read_image(image: ImageReference, arguments: Mapping[str, Any]) -> Node:

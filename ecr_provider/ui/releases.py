@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from ecr_provider.ecr.put_plan import Outcome
@@ -15,6 +16,9 @@ from ecr_provider.oci import Digest, ImageReference
 
 #: What operators and watchers say of a tag; a sensor's ``found`` tells of no release.
 _OUTCOMES: Final = frozenset(Outcome)
+#: From the moment in which a tag moves to that in which its task says so.
+_LONGEST_PUT: Final = timedelta(minutes=5)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class TaskKey(NamedTuple):
@@ -124,35 +128,56 @@ def _release(report: Mapping[str, Any], tag: Mapping[str, Any], at: datetime, or
     )
 
 
-def history_of(releases: Iterable[Release]) -> list[Release]:
+def history_of(reported: Iterable[Release], told: Iterable[Release] = ()) -> list[Release]:
     """Put what several sources tell into one history, the newest first.
 
-    A task's XCom and its asset event tell of one release; XComs are gone once their task is cleared, and events stay. A
-    watcher tells of what Airflow put, too: it is dropped where it says nothing new.
+    :param reported: what tasks store: of each task what its last try released.
+    :param told: what asset events tell. They outlive a task that is cleared, so that they tell of its earlier tries,
+        too; and by watchers, of what was put outside of Airflow. What says nothing new is left out.
     """
-    told: dict[object, Release] = {}
-    for release in sorted(releases, key=lambda each: each.at):
-        told.setdefault(_identity(release), release)
-    news = [release for each in _by_name(told.values()) for release in _without_echoes(each)]
-    return sorted(news, key=lambda each: each.at, reverse=True)
+    found = set(reported)
+    known: dict[object, datetime] = {}
+    for release in found:
+        known[_subject(release)] = min(release.at, known.get(_subject(release), release.at))
+    # A task stores its report before its events are sent, so an event from before the report is an earlier try's.
+    found |= {each for each in told if each.origin.task is None or each.at < known.get(_subject(each), _NEVER)}
+    news = [release for each in _by_name(sorted(found, key=_order)) for release in _without_echoes(each)]
+    return sorted(news, key=_order, reverse=True)
 
 
-def _identity(release: Release) -> object:
-    if release.origin.task is None:
-        return (release.name, release.digest, release.at)
-    return (release.origin.task, release.name, release.digest, release.outcome)
+def _subject(release: Release) -> object:
+    return release.origin.task, release.name
+
+
+def _order(release: Release) -> tuple[object, ...]:
+    # What happened at one time has an order, too, so that two looks show the same.
+    origin, previous = release.origin, release.previous
+    return (release.at, str(release.name), str(release.digest), str(origin), release.outcome, str(previous))
 
 
 def _without_echoes(releases: Iterable[Release]) -> Iterator[Release]:
-    """Leave out what watchers say of an image that the tag was put on by a task already.
+    """Leave out what watchers say of an image that a task put there, or that was seen before.
 
     :param releases: of one tag, in order.
     """
-    now: Digest | None = None
+    news: list[Release] = []
     for release in releases:
-        if release.origin.task is not None or release.digest != now:
+        if release.origin.task is not None or not news or release.digest != news[-1].digest:
+            news.append(release)
+    for release, after in zip_longest(news, news[1:]):
+        if after is None or not _is_early_echo(release, after):
             yield release
-        now = release.digest
+
+
+def _is_early_echo(release: Release, after: Release) -> bool:
+    """Tell whether a watcher saw what a task was putting, before the task had ended and said so."""
+    return (
+        release.origin.task is None
+        and after.origin.task is not None
+        and after.outcome in (Outcome.MOVED, Outcome.CREATED)
+        and release.digest == after.digest
+        and after.at - release.at < _LONGEST_PUT
+    )
 
 
 def tag_states(history: Iterable[Release]) -> list[TagState]:
@@ -172,8 +197,10 @@ def _state(releases: Iterable[Release]) -> TagState:
         if state is not None and release.digest == state.release.digest:
             state = TagState(state.release, state.since, release.at, state.previous)
         else:
-            before = release.previous or (state.release.digest if state else None)
-            state = TagState(release, release.at, release.at, before if before != release.digest else None)
+            # A task that found the image there already knows of nothing else.
+            known = (release.previous, state.release.digest if state else None)
+            before = next((each for each in known if each not in (None, release.digest)), None)
+            state = TagState(release, release.at, release.at, before)
     if state is None:
         raise ValueError("a tag without a release has no state")
     return state

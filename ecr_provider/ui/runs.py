@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +10,8 @@ from enum import StrEnum
 from graphlib import TopologicalSorter
 from itertools import groupby
 from typing import Any, Final
+
+from ecr_provider.gates.scan_policy import SEVERITIES
 
 #: What a task that is mapped is shown as: the first of these that one of its instances is in.
 _BY_URGENCY: Final = (
@@ -107,7 +109,8 @@ def steps_of(
     tasks = {task_id: list(group) for task_id, group in groupby(by_task, key=lambda each: each.task_id)}
     before = _reachable(releasing, upstream)
     after = _reachable(releasing, _reversed(upstream))
-    order = [*TopologicalSorter(upstream).static_order()]
+    # In the order of their names where the DAG gives none, so that every look shows the same.
+    order = [*TopologicalSorter({each: sorted(upstream[each]) for each in sorted(upstream)}).static_order()]
     order += sorted(tasks.keys() - set(order))
     return [_step(tasks[task_id], _role(task_id, releasing, before, after)) for task_id in order if task_id in tasks]
 
@@ -167,32 +170,61 @@ def gate_says(report: object) -> str | None:
     """
     if not isinstance(report, Mapping):
         return None
-    for key, tell in _TELLING.items():
-        if (found := report.get(key)) is not None:
-            return tell(found)
-    return None
+    return next((tell(report) for key, tell in _TELLING.items() if key in report), None)
 
 
-def _findings(counts: Any) -> str | None:
-    if not isinstance(counts, Mapping):
+def _of_image(report: Mapping[str, Any]) -> str | None:
+    if report.get("outcome") != "found":
         return None
-    return ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "no findings"
+    name = report.get("imageTag") or str(report.get("imageDigest"))[: len("sha256:") + 12]
+    return f"found {name}"
 
 
-def _referrers(referrers: Any) -> str | None:
-    return f"{len(referrers)} referrers" if isinstance(referrers, Sequence) else None
+def _of_scan(report: Mapping[str, Any]) -> str:
+    counts, scans = report["findingSeverityCounts"], _listed(report.get("scans"))
+    found = sorted(counts.items(), key=lambda item: _by_severity(str(item[0]))) if isinstance(counts, Mapping) else ()
+    states = {str(scan.get("imageScanStatus")) for scan in scans}
+    says = [f"{count} {severity}" for severity, count in found if count]
+    # No finding of a scan that was none is no good news.
+    says += sorted(states - _SCANNED)
+    return ", ".join(says) or ("no findings" if scans else "nothing to scan")
 
 
-def _replication(statuses: Any) -> str | None:
-    if not isinstance(statuses, Sequence):
-        return None
-    complete = sum(isinstance(each, Mapping) and each.get("status") == "COMPLETE" for each in statuses)
-    return f"{complete} of {len(statuses)} replicated"
+def _by_severity(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
-#: By the key that only this gate reports.
-_TELLING: Final = {
-    "findingSeverityCounts": _findings,
-    "replicationStatuses": _replication,
-    "referrers": _referrers,
+def _of_referrers(report: Mapping[str, Any]) -> str:
+    referrers, signings = _listed(report["referrers"]), _listed(report.get("signingStatuses"))
+    says = [f"{len(referrers)} referrer{'' if len(referrers) == 1 else 's'}"] if referrers or not signings else []
+    return ", ".join((*says, *([f"{_complete(signings)} signed"] if signings else ())))
+
+
+def _of_replication(report: Mapping[str, Any]) -> str:
+    return f"{_complete(_listed(report['replicationStatuses']))} replicated"
+
+
+def _of_lifecycle(report: Mapping[str, Any]) -> str:
+    fates = {
+        f"{each.get('action')} by rule {each.get('appliedRulePriority')}" for each in _listed(report["previewResults"])
+    }
+    return ", ".join(sorted(fates)) or "stays"
+
+
+def _listed(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _complete(statuses: Sequence[Mapping[str, Any]]) -> str:
+    return f"{sum(each.get('status') == 'COMPLETE' for each in statuses)} of {len(statuses)}"
+
+
+_SCANNED: Final = frozenset({"COMPLETE", "ACTIVE"})
+#: By the key that only this gate reports; what finds images reports nothing that others do not.
+_TELLING: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
+    "findingSeverityCounts": _of_scan,
+    "replicationStatuses": _of_replication,
+    "referrers": _of_referrers,
+    "previewResults": _of_lifecycle,
+    "outcome": _of_image,
 }
