@@ -154,6 +154,10 @@ class LocalAirflow:
         """Return the DAGs that Airflow knows."""
         return {each["dag_id"] for each in self._call("GET", "dags")["dags"]}
 
+    def page(self, path: str) -> Any:
+        """Return what a page of this package gets from the API server, as JSON."""
+        return self._request("GET", f"/ecr/api/{path}")
+
     def logs(self) -> str:
         """Return the end of every component's log."""
         tails = {
@@ -186,11 +190,14 @@ class LocalAirflow:
         return all(health[name] and health[name]["status"] == "healthy" for name in components)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self._request(method, f"/api/v2/{path}", body)
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         with httpx.Client(base_url=self.url, trust_env=False, timeout=30) as client:
             if self._token is None:
                 self._token = client.get("/auth/token").raise_for_status().json()["access_token"]
             headers = {"Authorization": f"Bearer {self._token}"}
-            return client.request(method, f"/api/v2/{path}", json=body, headers=headers).raise_for_status().json()
+            return client.request(method, path, json=body, headers=headers).raise_for_status().json()
 
     def _log(self, name: str) -> Path:
         return self.home / f"{name}.log"

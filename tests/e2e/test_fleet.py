@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 from full_airflow import SETTINGS, free_port, wait_for
@@ -19,7 +20,7 @@ from demo.airflow import LocalAirflow
 from demo.local import airflow_settings, push_builds
 from ecr_provider.emulator import EcrEmulator, Request, Switches
 from ecr_provider.emulator.samples import push, sample_image
-from ecr_provider.version_compat import HAS_PARTITIONED_EVENTS
+from ecr_provider.version_compat import HAS_PARTITIONED_EVENTS, HAS_REACT_APPS
 
 pytestmark = [
     needs_client("pg_ctlcluster", "postgresql"),
@@ -179,6 +180,18 @@ def test_a_gated_release_and_the_deploy_that_it_starts_work_the_same(airflow: Lo
     (deploy,) = airflow.run_ids(DEPLOY)
     wait_for(airflow, "its end", lambda: airflow.run_state(DEPLOY, deploy) in {"success", "failed"})
     assert airflow.xcom(DEPLOY, deploy, "deploy", "return_value").endswith(f"/shop/web@{wanted}")
+
+
+@pytest.mark.skipif(not HAS_REACT_APPS, reason="this Airflow shows no pages of others")
+def test_the_releases_page_reads_them_from_postgresql(
+    airflow: LocalAirflow, releases: dict[tuple[str, str], str]
+) -> None:
+    page = airflow.page("releases")
+    found = {(each["repository_name"], each["image_tag"]): each for each in page["tags"]}
+    assert {tag: found[tag]["image_digest"] for tag in releases} == releases
+    run = found["shop/web", "prod"]["task"]
+    steps = airflow.page(f"run?{urlencode({name: run[name] for name in ('dag_id', 'run_id')})}")
+    assert [each["dag_id"] for each in steps["followers"]] == [DEPLOY]
 
 
 def tag_of(put: Request) -> tuple[str, str]:
