@@ -7,6 +7,7 @@
 #   make docs        the documentation, to docs/_build/html
 #   make bench       the benchmarks
 #   make ui          a release before your eyes: a full Airflow with a local ECR and ECS, on loopback
+#   make screenshots the pictures of the UI in the documentation, made by the tests of it
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,7 +20,7 @@ CLIENTS := skopeo=skopeo awscli=aws docker-registry=docker-registry \
 PYTEST := python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check test-floor docs bench ui clean
+.PHONY: help install demo test check test-floor docs bench ui screenshots clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -62,6 +63,11 @@ bench: $(VENV)/.installed
 
 ui: $(VENV)/.installed
 	@$(BIN)/python -m demo.ui
+
+screenshots: $(VENV)/.installed
+	@sh tools/clients.sh chromium=chromium
+	@mkdir -p docs/_static/ui
+	SCREENSHOTS=docs/_static/ui $(BIN)/python -m pytest tests/e2e/test_ui.py
 
 clean:
 	rm -rf $(VENV) $(FLOOR) docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
