@@ -174,7 +174,6 @@ def test_what_somebody_put_behind_airflow_s_back_is_drift(page: Page, ecr: EcrEm
     page.goto("/plugin/releases")
     drift = page.locator(PROD).locator(".ecr-drift")
     expect(drift).to_contain_text(f"now {short(newest['imageId']['imageDigest'])}", timeout=SLOW)
-    keep_screenshot(page, "drift")
 
 
 def test_the_page_is_used_by_keyboard(page: Page) -> None:
