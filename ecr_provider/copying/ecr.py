@@ -27,7 +27,7 @@ from ecr_provider.patience import Patience
 from ecr_provider.registry.auth import Fetch
 from ecr_provider.registry.repository import Download, RegistryRepository, Upload
 from ecr_provider.registry.request import Scope
-from ecr_provider.registry.transport import Transport
+from ecr_provider.registry.transport import CONNECT_SECONDS, STALL_SECONDS, Transport
 
 _T = TypeVar("_T")
 
@@ -44,6 +44,8 @@ class EcrImages:
     :param create_with: if the repository is missing as a target, create it with these arguments of CreateRepository;
         ``None``: that is an error.
     :param verify: whether to verify the registry's TLS certificate, or the path of a CA bundle.
+    :param timeout: how long it may take to connect to the registry's end point, and how long that may be silent, in
+        seconds.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class EcrImages:
         guard: Guard | None = None,
         create_with: Mapping[str, Any] | None = None,
         verify: bool | str | None = None,
+        timeout: tuple[float, float] = (CONNECT_SECONDS, STALL_SECONDS),
     ) -> None:
         self.repository = repository
         self.put_plan: PutPlan | None = None
@@ -62,6 +65,7 @@ class EcrImages:
         self._guard = guard
         self._create_with = create_with
         self._verify = verify
+        self._timeout = timeout
         self._registry_id = repository.registry_id
         self._lock = Lock()
         self._endpoint: RegistryRepository | None = None
@@ -234,6 +238,7 @@ class EcrImages:
                     connect_to=authorizer.access.connect_to,
                     verify=self._verify,
                     proxies=getattr(self.repository.client.meta.config, "proxies", None),
+                    timeout=self._timeout,
                 )
                 self._registry_id = authorizer.access.registry_id
                 self._endpoint = RegistryRepository(transport, self.repository.repository_name)

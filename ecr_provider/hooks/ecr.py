@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from airflow.providers.amazon.aws.hooks.ecr import EcrHook
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -21,6 +21,9 @@ from ecr_provider.patience import Patience
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
+
+#: How long it may take to connect, and to answer, in seconds, where somebody waits.
+HURRIED: Final = (3.0, 5.0)
 
 
 class EcrImageHook(StrictHookMixin, EcrHook):
@@ -45,7 +48,8 @@ class EcrImageHook(StrictHookMixin, EcrHook):
 
     def hurried(self) -> Self:
         """Return a hook on the same connection that gives up within seconds, for whoever sits in front of a page."""
-        soon = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        connect, read = HURRIED
+        soon = Config(connect_timeout=connect, read_timeout=read, retries={"mode": "standard", "total_max_attempts": 2})
         return type(self)(
             self.aws_conn_id, region_name=self._region_name, verify=self._verify, config=self.config.merge(soon)
         )
@@ -67,6 +71,7 @@ class EcrImageHook(StrictHookMixin, EcrHook):
         registry_id: str | None = None,
         guard: Guard | None = None,
         create_with: Mapping[str, Any] | None = None,
+        **registry: Any,
     ) -> EcrImages:
         """Return a repository's images, to copy from or to; nothing is called yet.
 
@@ -76,10 +81,11 @@ class EcrImageHook(StrictHookMixin, EcrHook):
         :param guard: where a tag has to point for it to be moved.
         :param create_with: create the repository, if it is missing as a target, with these arguments of
             CreateRepository.
+        :param registry: further arguments of :class:`~ecr_provider.copying.ecr.EcrImages`.
         :raises InvalidInputError: a name or id breaks ECR's grammar.
         """
         repository = self.repository(repository_name, registry_id=registry_id)
-        return EcrImages(repository, patience, guard=guard, create_with=create_with, verify=self.verify)
+        return EcrImages(repository, patience, guard=guard, create_with=create_with, verify=self.verify, **registry)
 
     def get_image(
         self,

@@ -73,6 +73,7 @@ class Transport:
     :param verify: whether to verify TLS certificates, or the path of a CA bundle. By default the bundle that
         ``AWS_CA_BUNDLE`` or ``REQUESTS_CA_BUNDLE`` names, else the system's.
     :param proxies: the proxy for each scheme; by default those of the environment, with its exceptions.
+    :param timeout: how long it may take to connect, and how long a connection may be silent, in seconds.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Transport:
         connect_to: str | None = None,
         verify: bool | str | None = None,
         proxies: Mapping[str, str] | None = None,
+        timeout: tuple[float, float] = (CONNECT_SECONDS, STALL_SECONDS),
     ) -> None:
         self.registry = registry
         self._authorizer = authorizer
@@ -92,6 +94,7 @@ class Transport:
         self._connect_to = connect_to
         self._tls = _tls_settings(verify)
         self._own_proxies = proxies
+        self._timeout = urllib3.Timeout(connect=timeout[0], read=timeout[1])
         self._managers: dict[str | None, urllib3.PoolManager] = {}
 
     def request(self, request: Request) -> tuple[Answer, bytes]:
@@ -202,7 +205,7 @@ class Transport:
         if proxy not in self._managers:
             settings: dict[str, Any] = {
                 "maxsize": _IDLE_CONNECTIONS,
-                "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
+                "timeout": self._timeout,
                 **self._tls,
             }
             made = _proxied(proxy, settings) if proxy else urllib3.PoolManager(**settings)

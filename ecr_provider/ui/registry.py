@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ecr_provider.ecr.identifiers import EcrRegistry, ImageIdentifier
 from ecr_provider.ecr.repository import EcrRepository, Image, ImageDetail
 from ecr_provider.ecr.tags import describe_tags
 from ecr_provider.exceptions import EcrProviderError, InvalidManifestError, InvalidReferenceError
-from ecr_provider.hooks.ecr import EcrImageHook
+from ecr_provider.hooks.ecr import HURRIED, EcrImageHook
 from ecr_provider.oci import Digest, ImageIndex, ImageReference, Manifest, Platform
 from ecr_provider.patience import Patience
 from ecr_provider.ui.anatomy import Anatomist, Node
+
+#: By digest, whose manifest was read and had it.
+PLATFORMS: Final[dict[Digest, list[Platform]]] = {}
+_MOST_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +56,18 @@ def read_tags(repository: EcrRepository, tags: Sequence[str]) -> dict[str, TagNo
 
 
 def read_platforms(repository: EcrRepository, digests: Sequence[Digest]) -> dict[Digest, list[Platform]]:
-    """Read for which platforms images are, by BatchGetImage, which counts as a pull of them.
+    """Read for which platforms images are, by BatchGetImage, which counts as a pull: of each once, since none changes.
 
-    :return: those of the indexes among them; a single image does not say it here.
-    :raises EcrProviderError: ECR did not say.
+    :return: those of the indexes among them, as far as ECR says; a single image does not say it here.
     """
-    found = repository.read(map(ImageIdentifier, digests))
-    manifests = map(_manifest_of, found.values())
-    return {each.digest: list(each.platforms) for each in manifests if isinstance(each, ImageIndex)}
+    if len(PLATFORMS) > _MOST_REMEMBERED:
+        PLATFORMS.clear()
+    with suppress(EcrProviderError):  # what the tags name is known all the same
+        found = repository.read(ImageIdentifier(digest) for digest in digests if digest not in PLATFORMS)
+        for manifest in map(_manifest_of, found.values()):
+            if manifest is not None:
+                PLATFORMS[manifest.digest] = list(manifest.platforms) if isinstance(manifest, ImageIndex) else []
+    return {digest: platforms for digest in digests if (platforms := PLATFORMS.get(digest))}
 
 
 def _manifest_of(image: Image | EcrProviderError) -> Manifest | None:
@@ -80,7 +88,7 @@ def read_image(image: ImageReference, arguments: Mapping[str, Any]) -> Node:
     if image.digest is None:
         raise InvalidReferenceError(f"{image} names no digest; what a tag names may be another image by now.")
     account = _registry_of(image).account_id
-    with closing(hook.images(image.repository, Patience(tries=1), registry_id=account)) as images:
+    with closing(hook.images(image.repository, Patience(tries=1), registry_id=account, timeout=HURRIED)) as images:
         return Anatomist(images.repository, images.download).read(image.digest)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,14 @@ def single(world: World) -> dict[str, Any]:
     return release(world, "ui_single", image_tag=None, image_tags=["prod", "moved", "gone"])
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What the API server remembers of images, it has forgotten."""
+    from ecr_provider.ui.registry import PLATFORMS
+
+    PLATFORMS.clear()
+
+
 @contextmanager
 def rendered(task: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Iterator[None]:
     """Have Airflow keep other rendered fields of a task, or none."""
@@ -87,7 +96,18 @@ def test_the_registry_agrees_with_what_was_released(api: Api, world: World) -> N
     digest = world.images["build-2"].digest
     assert seen["tags"]["prod"] == seen["tags"]["v2"] == {"digest": digest, "status": "ACTIVE"}
     assert seen["platforms"][digest] == ["linux/amd64", "linux/arm64"]
-    assert set(world.ecr.calls) == {"DescribeImages", "BatchGetImage"}
+    assert sorted(world.ecr.calls) == ["BatchGetImage", "DescribeImages"]
+    # What an image is for never changes, and each BatchGetImage would be another pull.
+    world.ecr.clear_requests()
+    assert (registry(api), world.ecr.calls) == (seen, ["DescribeImages"])
+
+
+def test_tags_are_told_of_where_the_images_may_not_be_read(api: Api, world: World) -> None:
+    world.ecr.faults.fail("BatchGetImage", "AccessDeniedException", times=9)
+    seen = registry(api)
+    world.ecr.faults.clear()
+    assert seen["tags"]["prod"]["digest"] == world.images["build-2"].digest
+    assert ("problem" in seen, seen["platforms"]) == (False, {})
 
 
 @pytest.mark.usefixtures("single")
@@ -272,13 +292,26 @@ def test_a_registry_that_refuses_is_said_to_do_so_without_what_it_was_asked_with
 ) -> None:
     for operation, ask in (
         ("DescribeImages", lambda: registry(api)),
-        ("BatchGetImage", lambda: registry(api)),
         ("BatchGetImage", lambda: api.read("image", **world.key("ui_promote", task_id="put"))),
     ):
         world.ecr.faults.clear()
         world.ecr.faults.fail(operation, code, times=9)
         assert code in ask()["problem"]
     assert not any(secret in "".join(capfd.readouterr()) for secret in ("emulator-canary", "Signature="))
+
+
+def test_nobody_waits_for_a_layer_store_that_says_nothing(
+    api: Api, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecr_provider.ui.registry.HURRIED", (1.0, 0.2))
+    world.ecr.faults.delay("GetObject", 3, times=99)
+    begun = time.monotonic()
+    seen = api.read("image", **world.key("ui_promote", task_id="put"))
+    assert time.monotonic() - begun < 3
+    world.ecr.faults.clear()
+    problems = [each["problem"] for each in seen["manifest"]["manifests"]]
+    assert len(problems) == 2
+    assert all("config cannot be read" in problem for problem in problems)
 
 
 def test_no_answer_and_no_log_line_has_a_secret_in_it(
