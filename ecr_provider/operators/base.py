@@ -5,20 +5,26 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, Context
 
+from ecr_provider.assets.lineage import ImageLineage, LineageMixin
 from ecr_provider.exceptions import DeploymentFailedError, EcrProviderError, InvalidInputError
 from ecr_provider.gates.gate import Look, Verdict
 from ecr_provider.hooks.mixin import AwsTaskMixin, failing_at_once
+from ecr_provider.oci import ImageReference
 from ecr_provider.version_compat import conf, triggering_user, xcom_value
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.openlineage.facet import Dataset, RunFacet
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from ecr_provider.deploying.rollout import Ending, Rollout
 
 
-class EcrDeployOperator(AwsTaskMixin, BaseOperator):
+class EcrDeployOperator(LineageMixin, AwsTaskMixin, BaseOperator):
     """Begin a deployment, wait until it has come to an end, and check what runs: the base of those that deploy.
 
     Each step leaves one line in the log. A deployment that failed fails the task at once, without retries, and what
@@ -42,6 +48,7 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify")
     ui_color = "#ff9900"
+    image_uri: str | None
 
     def __init__(
         self,
@@ -80,6 +87,13 @@ class EcrDeployOperator(AwsTaskMixin, BaseOperator):
                 f"waiter_max_attempts is {self.waiter_max_attempts}, and waiter_delay {self.waiter_delay}; there has "
                 "to be one look at the least, and no time below 0 between two."
             )
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Dataset, RunFacet]:
+        """Return which image the task deployed: what it was deployed on is no dataset."""
+        with suppress(InvalidInputError):  # then the task has failed of it
+            if self.image_uri is not None:
+                self.image_lineage = ImageLineage(inputs=(ImageReference.parse(self.image_uri),))
+        return super().get_openlineage_facets_on_complete(task_instance)
 
     @abstractmethod
     def begin(self, context: Context) -> Rollout[Any]:

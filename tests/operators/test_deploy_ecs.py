@@ -272,3 +272,11 @@ def test_the_link_is_there_before_the_first_call() -> None:
             "https://console.amazonaws.cn/ecs/v2/clusters/shop/services/web/health?region=cn-north-1"
         )
     }
+
+
+def test_the_lineage_has_the_image_that_is_deployed() -> None:
+    (told,) = operator().get_openlineage_facets_on_complete(None).inputs
+    assert (told.namespace, told.name) == (f"ecr://{HOST}", NEW.removeprefix(f"{HOST}/"))
+    assert operator(image_uri=None).get_openlineage_facets_on_complete(None).inputs == []
+    # The task has failed of that; OpenLineage asks all the same.
+    assert operator(image_uri="shop/web:prod").get_openlineage_facets_on_failure(None).inputs == []
