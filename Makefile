@@ -17,7 +17,7 @@ FLOOR := .venv-floor
 CLIENTS := skopeo=skopeo awscli=aws docker-registry=docker-registry \
            postgresql=pg_ctlcluster redis-server=redis-server chromium=chromium
 # Files in their order: sorted by their number of tests, the few that take minutes would come last, and run alone.
-PYTEST := python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check test-floor docs bench ui screenshots clean

@@ -21,7 +21,6 @@ from ecr_provider.exceptions import (
 )
 from ecr_provider.oci import Descriptor, Digest
 from ecr_provider.patience import Patience
-from ecr_provider.registry import transport as transport_module
 from ecr_provider.registry.repository import RegistryRepository
 from ecr_provider.registry.request import Request, Scope
 from ecr_provider.registry.transport import Transport
@@ -157,17 +156,15 @@ def test_what_is_opened_is_tried_once(server: Server, connect: Connect) -> None:
 # --- Silence, and no end ---
 
 
-def test_a_registry_that_falls_silent(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "STALL_SECONDS", 0.3)
+def test_a_registry_that_falls_silent(server: Server, connect: Connect) -> None:
     over = threading.Event()
     server.on("GET", "/v2/a", Reply(body=b"good", wait=lambda: over.wait(5)), GOOD)
-    assert connect().request(get())[1] == b"good"
+    assert connect(timeout=(5, 0.3)).request(get())[1] == b"good"
     over.set()
     assert len(server.requests) == 2
 
 
-def test_a_download_that_falls_silent(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "STALL_SECONDS", 0.3)
+def test_a_download_that_falls_silent(server: Server, connect: Connect) -> None:
     over = threading.Event()
 
     def halting() -> Iterator[bytes]:
@@ -177,7 +174,7 @@ def test_a_download_that_falls_silent(server: Server, connect: Connect, monkeypa
 
     blob = Descriptor("application/octet-stream", Digest.of(b"good"), 4)
     server.on("GET", f"/v2/shop/web/blobs/{blob.digest}", Reply(body=halting(), length=4))
-    download = RegistryRepository(connect(), "shop/web").download(blob)
+    download = RegistryRepository(connect(timeout=(5, 0.3)), "shop/web").download(blob)
     with pytest.raises(RegistryUnavailableError, match="silent"):  # noqa: PT012 - it breaks at some read
         while download.read(2):
             pass
@@ -185,16 +182,14 @@ def test_a_download_that_falls_silent(server: Server, connect: Connect, monkeypa
     download.close()
 
 
-def test_a_narrow_line_is_no_silence(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrow_line_is_no_silence(server: Server, connect: Connect) -> None:
     """All of it takes longer than the limit, but no buffer does."""
-    monkeypatch.setattr(transport_module, "CONNECT_SECONDS", 0.7)
-    monkeypatch.setattr(transport_module, "STALL_SECONDS", 10)
     server.slowness = 0.008
     content = bytes(12 * MIB)
     blob = Descriptor("application/octet-stream", Digest.of(content), len(content))
     server.on("POST", "/v2/shop/web/blobs/uploads/", Reply(202, headers={"Location": "/up"}))
     server.on("PUT", "/up", Reply(201))
-    upload = RegistryRepository(connect(), "shop/web").begin_upload(blob)
+    upload = RegistryRepository(connect(timeout=(0.7, 10)), "shop/web").begin_upload(blob)
     assert upload
     upload.send(blob, (content[at : at + MIB] for at in range(0, len(content), MIB)))
     assert len(server.requests[-1].body) == len(content)
