@@ -36,11 +36,10 @@ with DAG(
     approve = ApprovalOperator(
         task_id="approve",
         subject="Put {{ params.repository_name }}:{{ params.build_tag }} under prod?",
-        body="""
-Image: `{{ ti.xcom_pull(task_ids="scan", key="imageUri") }}`
-
-Findings: {{ ti.xcom_pull(task_ids="scan", key="findingSeverityCounts") or "none" }}
-""",
+        body=(
+            'Image: `{{ ti.xcom_pull(task_ids="scan", key="imageUri") }}`\n\n'
+            'Findings: {{ ti.xcom_pull(task_ids="scan", key="findingSeverityCounts") or "none" }}'
+        ),
     )
 
     promote = EcrPutImageOperator(
