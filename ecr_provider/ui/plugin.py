@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow.plugins_manager import AirflowPlugin
 
-from ecr_provider.ui.settings import PREFIX, static_path
+from ecr_provider.ui.settings import PREFIX, static_address
 from ecr_provider.version_compat import HAS_REACT_APPS, airflow_version
 
 Message = MutableMapping[str, Any]
@@ -49,9 +49,9 @@ def _page(name: str, url_route: str, destination: str) -> dict[str, Any]:
     return {
         "name": name,
         "url_route": url_route,
-        "bundle_url": f"{PREFIX}/{static_path()}/{url_route}.js",
+        "bundle_url": static_address(f"{url_route}.js"),
         "destination": destination,
-        "icon": f"{PREFIX}/{static_path()}/icon.svg",
+        "icon": static_address("icon.svg"),
     }
 
 

@@ -68,6 +68,14 @@ def test_addresses_of_the_pages_are_their_own() -> None:
     for page in plugin.EcrReleasesPlugin.react_apps:
         for address in (page["bundle_url"], page["icon"]):
             assert (settings.STATIC / address.rpartition("/")[2]).is_file()
+            # Airflow 3.1 imports the address as it is: without the slash, it would be the name of a package.
+            assert address.startswith("/ecr/static/")
+
+
+@pytest.mark.parametrize("base_url", ["http://airflow.example.com/team/a", "http://airflow.example.com/team/a/"])
+def test_the_pages_are_where_the_api_server_is(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    assert settings.static_address("releases.js").startswith("/team/a/ecr/static/")
 
 
 # --- An Airflow that is too old --------------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ export function Chip({ run, step }) {
       title: `${step.task_id} is ${word}${says}`,
     },
     h("span", { className: "ecr-sign", "aria-hidden": true }, SIGNS[state] ?? "○"),
-    h("span", null, step.task_id + count),
+    ` ${step.task_id}${count}`,
     h("span", { className: "ecr-hidden" }, ` is ${word}`),
-    step.says && h("span", { className: "ecr-says" }, step.says),
+    step.says && h("span", { className: "ecr-says" }, ` ${step.says}`),
   );
 }
 
