@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from demo.airflow import AirflowError, LocalAirflow
@@ -18,6 +19,8 @@ from demo.local import airflow_settings, push_builds
 from demo.targets import deploy_targets
 from ecr_provider.emulator import EcrEmulator
 
+#: How old the builds are, in seconds: their findings have to settle for a minute, and somebody waits.
+AGE = 35.0
 DEPLOYED, APPROVED = "example_deploy_ecs", "example_approved_release"
 
 
@@ -42,10 +45,10 @@ def main() -> int:
 
 def serve(port: int, stop: threading.Event) -> None:
     """Start everything, release something, and serve until told to stop."""
-    with tempfile.TemporaryDirectory(prefix="ecr-ui-") as home, EcrEmulator() as ecr, deploy_targets() as targets:
+    with tempfile.TemporaryDirectory(prefix="ecr-ui-") as home, deploy_targets() as targets, aged_ecr() as ecr:
         print(f"A local ECR answers at {ecr.endpoint_url}; starting Airflow (about half a minute) …", flush=True)
         push_builds(ecr)
-        ecr.advance(40)  # seconds: findings have to settle for a minute, and somebody waits
+        ecr.advance(AGE)
         settings = airflow_settings(Path(home), ecr, targets)
         with LocalAirflow(Path(home), settings, port) as airflow:
             airflow.set_pool("ecr_put_image", 10)
@@ -53,6 +56,11 @@ def serve(port: int, stop: threading.Event) -> None:
             print(f"Watch it at {airflow.url}/plugin/releases; press Ctrl-C to stop", flush=True)
             stop.wait()
             print("Stopping …", flush=True)
+
+
+def aged_ecr() -> EcrEmulator:
+    """Return a local ECR whose clock is behind, to push what is of age once it is put right."""
+    return EcrEmulator(clock=lambda: time.time() - AGE)
 
 
 def release(airflow: LocalAirflow, stop: threading.Event) -> None:

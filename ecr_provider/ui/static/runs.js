@@ -43,7 +43,7 @@ export function Chip({ run, step }) {
       title: `${step.task_id} is ${word}${says}`,
     },
     h("span", { className: "ecr-sign", "aria-hidden": true }, SIGNS[state] ?? "○"),
-    ` ${step.task_id}${count}`,
+    `\u00a0${step.task_id}${count}`,
     h("span", { className: "ecr-hidden" }, ` is ${word}`),
     step.says && h("span", { className: "ecr-says" }, ` ${step.says}`),
   );
