@@ -74,7 +74,7 @@ def concrete(base: type) -> tuple[type, ...]:
 
 def _classes() -> Iterator[type]:
     for module in pkgutil.walk_packages(ecr_provider.__path__, "ecr_provider."):
-        if module.name.split(".")[1] != "emulator" and not module.name.endswith("__main__"):
+        if module.name.split(".")[1] not in {"emulator", "ui"} and not module.name.endswith("__main__"):
             for _, each in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
                 if each.__module__ == module.name:
                     yield each
